@@ -1,0 +1,264 @@
+//! Where tables and objects lie: a [`Place`] is a folder of a file system or of a bucket.
+//!
+//! Invariant: everything that logsmith writes to a file system, checkpoints too, goes through
+//! [`DurableFileSystem`]; nothing opens a store of its own.
+
+mod durable;
+
+use std::collections::HashMap;
+use std::path::{Path as FsPath, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use url::Url;
+
+pub use durable::DurableFileSystem;
+
+/// Options of an object store by name, as `object_store` spells them (`aws_region`, `endpoint`, ...).
+pub type StoreOptions = HashMap<String, String>;
+
+/// Why a store could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The address of a place is not one that can be served.
+    #[error("{url}: {reason}")]
+    Address {
+        /// The address as it was written.
+        url: String,
+        /// What is wrong with it and what to write.
+        reason: String,
+    },
+    /// A request failed.
+    #[error("cannot {operation} {url}: {source}")]
+    Request {
+        /// `read`, `write`, `list` or `delete`.
+        operation: &'static str,
+        /// The object or folder.
+        url: String,
+        /// The store's own words.
+        source: object_store::Error,
+    },
+}
+
+/// The outcome of a create-only put.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// The object is there, durable, with the bytes given.
+    Created,
+    /// An object of that name was there before; nothing was changed.
+    AlreadyExists,
+}
+
+/// A folder in a store, addressed by a URL that ends in `/`.
+#[derive(Clone, Debug)]
+pub struct Place {
+    store: Arc<dyn ObjectStore>,
+    url: Url,
+    path: Path,
+}
+
+impl Place {
+    /// A folder of the local file system, which need not exist yet. Writes are durable.
+    ///
+    /// # Errors
+    /// The path is relative or cannot be written as a URL.
+    pub fn local(folder: &FsPath) -> Result<Self, StoreError> {
+        let address = |reason: &str| StoreError::Address {
+            url: folder.display().to_string(),
+            reason: reason.to_owned(),
+        };
+        let url = Url::from_directory_path(folder).map_err(|()| address("write an absolute path"))?;
+        let path = Path::from_absolute_path(folder).map_err(|e| address(&e.to_string()))?;
+        Ok(Self { store: Arc::new(DurableFileSystem::new()), url, path })
+    }
+
+    /// A folder by URL: `file://`, `s3://`, `gs://` or `az://`. What `options` leaves out is taken from
+    /// the environment variables that each store defines as standard (`AWS_REGION`, `AWS_ACCESS_KEY_ID`, ...).
+    ///
+    /// # Errors
+    /// The scheme is unknown, or an option has a value that the store refuses.
+    pub fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+        let address = |reason: String| StoreError::Address { url: url.to_owned(), reason };
+        let mut parsed = Url::parse(url).map_err(|e| {
+            address(format!("not a URL ({e}); write file:///folder, s3://bucket/prefix, gs://… or az://…"))
+        })?;
+        if !parsed.path().ends_with('/') {
+            parsed.set_path(&format!("{}/", parsed.path()));
+        }
+        if parsed.scheme() == "file" {
+            let folder =
+                parsed.to_file_path().map_err(|()| address("write file:///absolute/folder".to_owned()))?;
+            return Self::local(&folder);
+        }
+        if !matches!(parsed.scheme(), "s3" | "s3a" | "gs" | "az" | "azure" | "abfs" | "abfss") {
+            let scheme = parsed.scheme();
+            return Err(address(format!("scheme `{scheme}` is not served; write file, s3, gs or az")));
+        }
+        let (store, path) = object_store::parse_url_opts(&parsed, with_environment(parsed.scheme(), options))
+            .map_err(|e| address(e.to_string()))?;
+        Ok(Self { store: Arc::from(store), url: parsed, path })
+    }
+
+    /// The folder `name` below this one; `name` may hold `/`.
+    pub fn join(&self, name: &str) -> Self {
+        let mut path = self.path.clone();
+        let mut url = self.url.clone();
+        for part in name.split('/').filter(|part| !part.is_empty()) {
+            path = path.join(part);
+            if let Ok(mut segments) = url.path_segments_mut() {
+                segments.pop_if_empty().push(part);
+            }
+        }
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("");
+        }
+        Self { store: Arc::clone(&self.store), url, path }
+    }
+
+    /// The address of this folder, ending in `/`.
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// This folder on the local file system, if it lies there.
+    pub fn folder(&self) -> Option<PathBuf> {
+        self.url.to_file_path().ok()
+    }
+
+    /// The store, with `/` at the root of the bucket or file system.
+    pub fn store(&self) -> &Arc<dyn ObjectStore> {
+        &self.store
+    }
+
+    /// The path of this folder within [`Place::store`].
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of the object `name` (parts divided by `/`, taken as they are) below this folder.
+    pub fn object(&self, name: &str) -> Path {
+        name.split('/').filter(|part| !part.is_empty()).fold(self.path.clone(), |path, part| path.join(part))
+    }
+
+    /// Writes a new object, durably, and never over an existing one.
+    ///
+    /// # Errors
+    /// The store refused, or its answer did not arrive: then the object may be there or not.
+    pub async fn put_new(&self, name: &str, bytes: Bytes) -> Result<Put, StoreError> {
+        let options = PutOptions::from(PutMode::Create);
+        match self.store.put_opts(&self.object(name), PutPayload::from(bytes), options).await {
+            Ok(_) => Ok(Put::Created),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                Ok(Put::AlreadyExists)
+            }
+            Err(source) => Err(self.failed("write", name, source)),
+        }
+    }
+
+    /// The whole object, or `None` where there is none.
+    ///
+    /// # Errors
+    /// The store refused or could not be reached.
+    pub async fn get(&self, name: &str) -> Result<Option<Bytes>, StoreError> {
+        let result = match self.store.get(&self.object(name)).await {
+            Ok(found) => found.bytes().await,
+            Err(source) => Err(source),
+        };
+        match result {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.failed("read", name, source)),
+        }
+    }
+
+    /// All objects below this folder, in the store's own order; none where the folder is missing.
+    ///
+    /// # Errors
+    /// The store refused or could not be reached.
+    pub async fn list(&self) -> Result<Vec<ObjectMeta>, StoreError> {
+        match self.store.list(Some(&self.path)).try_collect().await {
+            Ok(objects) => Ok(objects),
+            Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
+            Err(source) => Err(self.failed("list", "", source)),
+        }
+    }
+
+    /// The names of the folders right below this one, sorted.
+    ///
+    /// # Errors
+    /// The store refused or could not be reached.
+    pub async fn folders(&self) -> Result<Vec<String>, StoreError> {
+        match self.store.list_with_delimiter(Some(&self.path)).await {
+            Ok(listed) => {
+                let name = |path: &Path| path.filename().map(str::to_owned);
+                let mut names: Vec<String> = listed.common_prefixes.iter().filter_map(name).collect();
+                names.sort();
+                Ok(names)
+            }
+            Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
+            Err(source) => Err(self.failed("list", "", source)),
+        }
+    }
+
+    /// Removes an object; a missing one is no error.
+    ///
+    /// # Errors
+    /// The store refused or could not be reached.
+    pub async fn delete(&self, name: &str) -> Result<(), StoreError> {
+        match self.store.delete(&self.object(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(self.failed("delete", name, source)),
+        }
+    }
+
+    fn failed(&self, operation: &'static str, name: &str, source: object_store::Error) -> StoreError {
+        StoreError::Request { operation, url: format!("{}{name}", self.url), source }
+    }
+}
+
+/// `options` over the standard environment variables of the store that `scheme` names.
+fn with_environment(scheme: &str, options: &StoreOptions) -> Vec<(String, String)> {
+    let prefixes: &[&str] = match scheme {
+        "s3" | "s3a" => &["AWS_"],
+        "gs" => &["GOOGLE_"],
+        _ => &["AZURE_"],
+    };
+    let standard = std::env::vars().filter(|(name, _)| prefixes.iter().any(|p| name.starts_with(p)));
+    let mut all: Vec<(String, String)> =
+        standard.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
+    all.extend(options.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_address_says_what_to_write() {
+        let error = |url: &str| Place::open(url, &StoreOptions::new()).unwrap_err().to_string();
+        assert!(error("logs").contains("write file:///folder"), "{}", error("logs"));
+        assert!(error("ftp://host/x").contains("write file, s3, gs or az"));
+    }
+
+    #[test]
+    fn joined_folders_keep_url_and_path_alike() {
+        let place = Place::open("file:///srv/lake", &StoreOptions::new()).unwrap().join("silver/web log");
+        assert_eq!(place.url().as_str(), "file:///srv/lake/silver/web%20log/");
+        assert_eq!(place.folder().unwrap(), FsPath::new("/srv/lake/silver/web log"));
+    }
+
+    #[tokio::test]
+    async fn a_second_put_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::local(folder.path()).unwrap().join("a/b");
+        assert_eq!(place.put_new("x", Bytes::from_static(b"1")).await.unwrap(), Put::Created);
+        assert_eq!(place.put_new("x", Bytes::from_static(b"2")).await.unwrap(), Put::AlreadyExists);
+        assert_eq!(place.get("x").await.unwrap().unwrap(), "1");
+        assert_eq!(place.list().await.unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,137 @@
+//! The transaction log: appending one entry, reading one back.
+
+use bytes::Bytes;
+use deltalake::kernel::{Action, Add, CommitInfo, Remove};
+use serde_json::{Value, json};
+
+use super::{TableError, TableVersion};
+use crate::clock::Timestamp;
+use crate::store::{Place, Put};
+
+/// The key in `commitInfo` under which logsmith keeps what a commit accounts for.
+pub const INFO_KEY: &str = "logsmith";
+
+/// The outcome of an attempt to commit.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commit {
+    /// The entry is in the log, durable, at this version.
+    Done(TableVersion),
+    /// The version is taken: read the cursors again. (After an unclear answer the entry there may be our own.)
+    Conflict,
+}
+
+/// One log entry, taken apart.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its version.
+    pub version: TableVersion,
+    /// Files that it adds.
+    pub adds: Vec<Add>,
+    /// Files that it removes.
+    pub removes: Vec<Remove>,
+    /// Cursors that it sets: application id and value.
+    pub cursors: Vec<(String, i64)>,
+    /// What logsmith wrote into `commitInfo`, or null.
+    pub info: Value,
+}
+
+impl Entry {
+    /// The value that this entry gives to a cursor, if it sets it.
+    pub fn cursor(&self, cursor: &super::Cursor) -> Option<i64> {
+        let id = cursor.to_string();
+        self.cursors.iter().find(|(app_id, _)| *app_id == id).map(|(_, value)| *value)
+    }
+}
+
+/// The `commitInfo` action of a commit: the operation in Delta's words, and `info` under [`INFO_KEY`].
+pub fn commit_info(operation: &str, info: Value, now: Timestamp) -> Action {
+    Action::CommitInfo(CommitInfo {
+        timestamp: Some(now.millis()),
+        operation: Some(operation.to_owned()),
+        operation_parameters: Some(std::collections::HashMap::from([("mode".to_owned(), json!("Append"))])),
+        engine_info: Some(format!("logsmith {}", env!("CARGO_PKG_VERSION"))),
+        info: std::collections::HashMap::from([(INFO_KEY.to_owned(), info)]),
+        ..CommitInfo::default()
+    })
+}
+
+/// Puts the entry of `version` into the log, create-only; one request, whatever the history.
+///
+/// # Errors
+/// The store failed; the entry may be there or not. Read the cursors before trying again, delete nothing.
+pub async fn append(place: &Place, version: TableVersion, actions: &[Action]) -> Result<Commit, TableError> {
+    let mut entry = Vec::with_capacity(512 * actions.len());
+    for action in actions {
+        serde_json::to_writer(&mut entry, action).map_err(|e| TableError::Entry {
+            table: place.url().to_string(),
+            version,
+            reason: format!("cannot be written as JSON: {e}"),
+        })?;
+        entry.push(b'\n');
+    }
+    match place.put_new(&entry_name(version), Bytes::from(entry)).await? {
+        Put::Created => Ok(Commit::Done(version)),
+        Put::AlreadyExists => Ok(Commit::Conflict),
+    }
+}
+
+/// Reads the entry of `version`; `None` if the log does not hold it (not yet, or no longer).
+///
+/// # Errors
+/// The store failed, or the entry is no valid log entry.
+pub async fn read(place: &Place, version: TableVersion) -> Result<Option<Entry>, TableError> {
+    let Some(bytes) = place.get(&entry_name(version)).await? else {
+        return Ok(None);
+    };
+    let actions =
+        deltalake::logstore::get_actions(version.0, &bytes).map_err(|source| TableError::Delta {
+            table: place.url().to_string(),
+            operation: "read a log entry",
+            source: Box::new(source),
+        })?;
+    let mut entry =
+        Entry { version, adds: Vec::new(), removes: Vec::new(), cursors: Vec::new(), info: Value::Null };
+    for action in actions {
+        match action {
+            Action::Add(add) => entry.adds.push(add),
+            Action::Remove(remove) => entry.removes.push(remove),
+            Action::Txn(txn) => entry.cursors.push((txn.app_id, txn.version)),
+            Action::CommitInfo(mut info) => entry.info = info.info.remove(INFO_KEY).unwrap_or_default(),
+            _ => {}
+        }
+    }
+    Ok(Some(entry))
+}
+
+/// The versions whose entries the log holds, ascending, and the versions of whole checkpoints, ascending.
+///
+/// # Errors
+/// The store failed.
+pub async fn list(place: &Place) -> Result<(Vec<TableVersion>, Vec<TableVersion>), TableError> {
+    let (mut entries, mut checkpoints) = (Vec::new(), Vec::new());
+    for object in place.join("_delta_log").list().await? {
+        let Some((number, kind)) = object.location.filename().and_then(|name| name.split_once('.')) else {
+            continue;
+        };
+        let Ok(version) = number.parse().map(TableVersion) else { continue };
+        match kind {
+            "json" => entries.push(version),
+            "checkpoint.parquet" => checkpoints.push(version),
+            _ => {}
+        }
+    }
+    entries.sort_unstable();
+    checkpoints.sort_unstable();
+    Ok((entries, checkpoints))
+}
+
+/// The name of an entry, relative to the table's folder.
+pub(super) fn entry_name(version: TableVersion) -> String {
+    format!("_delta_log/{:020}.json", version.0)
+}
+
+/// The name of a checkpoint, relative to the table's folder.
+pub(super) fn checkpoint_name(version: TableVersion) -> String {
+    format!("_delta_log/{:020}.checkpoint.parquet", version.0)
+}

@@ -1,0 +1,112 @@
+//! Delta tables as every hop uses them: snapshots, commits, cursors, data files, housekeeping.
+//!
+//! Invariants:
+//! - A commit goes to exactly the version after the one that its cursors were read from. It is never
+//!   rebased: who loses a race reads the cursors again and starts over.
+//! - Data files are durable before the log entry that names them.
+//! - [`cursor`] alone knows how a cursor is stored.
+//!
+//! The log format is the Delta transaction protocol, reader version 1 and writer version 2:
+//! <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>.
+
+pub mod cursor;
+pub mod datafile;
+pub mod local;
+pub mod log;
+pub mod schema;
+pub mod snapshot;
+
+use std::fmt;
+
+use crate::store::StoreError;
+
+pub use cursor::Cursor;
+pub use datafile::{DataFile, Digest};
+pub use local::LocalTable;
+pub use log::{Commit, Entry};
+pub use snapshot::Snapshot;
+
+/// The version of a Delta table: the number of a log entry, from 0 on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct TableVersion(pub u64);
+
+impl TableVersion {
+    /// The version that the next commit makes.
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The value of a cursor that counts versions.
+    pub const fn as_cursor(self) -> i64 {
+        self.0 as i64
+    }
+}
+
+impl fmt::Display for TableVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Why a table could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log cannot be read as the Delta protocol says.
+    #[error("{table}: cannot {operation}: {source}")]
+    Delta {
+        /// The table's address.
+        table: String,
+        /// What was being done.
+        operation: &'static str,
+        /// The reader's own words.
+        source: Box<deltalake::DeltaTableError>,
+    },
+    /// A log entry that must be there is not.
+    #[error("{table}: version {version} is missing from the log")]
+    Gap {
+        /// The table's address.
+        table: String,
+        /// The missing version.
+        version: TableVersion,
+    },
+    /// A log entry is not what logsmith writes.
+    #[error("{table}: version {version}: {reason}")]
+    Entry {
+        /// The table's address.
+        table: String,
+        /// The entry's version.
+        version: TableVersion,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Rows could not be encoded or decoded as Parquet.
+    #[error("{file}: cannot {operation} rows: {source}")]
+    Parquet {
+        /// The data file or table.
+        file: String,
+        /// `encode` or `decode`.
+        operation: &'static str,
+        /// The codec's own words.
+        source: parquet::errors::ParquetError,
+    },
+    /// Columns have no counterpart in Delta.
+    #[error("{table}: column types that Delta cannot keep: {source}")]
+    Schema {
+        /// The table's address.
+        table: String,
+        /// What could not be converted.
+        source: arrow::error::ArrowError,
+    },
+    /// Another process wrote to a table that this process owns.
+    #[error("{table}: version {version} was written by another process; only one agent may run on it")]
+    Foreign {
+        /// The table's address.
+        table: String,
+        /// The version that was taken.
+        version: TableVersion,
+    },
+}
