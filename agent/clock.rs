@@ -44,6 +44,13 @@ impl fmt::Display for Timestamp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(pub i32);
 
+impl Day {
+    /// Reads the form of a Delta partition value, `2026-11-30`.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<NaiveDate>().ok().map(|date| Self(date.to_epoch_days()))
+    }
+}
+
 impl fmt::Display for Day {
     /// `2026-11-30`, the form of a Delta partition value.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -8,6 +8,10 @@ use std::fmt;
 
 use deltalake::kernel::{Action, Transaction};
 
+/// A consumer that found nothing to do in this many versions commits its cursor all the same, so that log
+/// clean-up, which stays below every cursor, can go on.
+pub const IDLE_VERSIONS_MAX: u64 = 64;
+
 /// What a cursor counts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Cursor {

@@ -83,6 +83,77 @@ impl<'de> serde::Deserialize<'de> for Digest {
     }
 }
 
+/// Rows being encoded as one Parquet file in memory; holds the encoded bytes, not the rows.
+#[derive(Debug)]
+pub struct DataFileWriter {
+    writer: ArrowWriter<Vec<u8>>,
+    file: String,
+    statistics: Statistics,
+}
+
+impl DataFileWriter {
+    /// A file of the table at `place` with the schema `columns` (without the partition columns).
+    /// String views are written as plain strings.
+    ///
+    /// # Errors
+    /// A column has no Parquet type.
+    pub fn try_new(
+        place: &Place,
+        columns: &SchemaRef,
+        properties: WriterProperties,
+    ) -> Result<Self, TableError> {
+        let file = place.url().to_string();
+        let options =
+            ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        match ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(columns), options) {
+            Ok(writer) => Ok(Self { writer, file, statistics: Statistics::default() }),
+            Err(source) => Err(TableError::Parquet { file, operation: "encode", source }),
+        }
+    }
+
+    /// Adds rows.
+    ///
+    /// # Errors
+    /// The batch does not fit the schema.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), TableError> {
+        self.writer.write(batch).map_err(|source| encode_failed(&self.file, source))?;
+        self.statistics.see(batch);
+        Ok(())
+    }
+
+    /// How many rows were added.
+    pub fn rows(&self) -> u64 {
+        self.statistics.rows
+    }
+
+    /// How many bytes the file would have if it were finished now, about.
+    pub fn bytes(&self) -> usize {
+        self.writer.bytes_written() + self.writer.in_progress_size()
+    }
+
+    /// Ends the file; `footer` becomes its key-value metadata.
+    ///
+    /// # Errors
+    /// The encoder failed.
+    pub fn finish(mut self, footer: &[(&str, String)]) -> Result<DataFile, TableError> {
+        for (key, value) in footer {
+            self.writer.append_key_value_metadata(KeyValue::new((*key).to_owned(), value.clone()));
+        }
+        let bytes = self.writer.into_inner().map_err(|source| encode_failed(&self.file, source))?;
+        let bytes = Bytes::from(bytes);
+        Ok(DataFile {
+            digest: Digest::of(&bytes),
+            rows: self.statistics.rows,
+            statistics: self.statistics.into_json(),
+            bytes,
+        })
+    }
+}
+
+fn encode_failed(file: &str, source: parquet::errors::ParquetError) -> TableError {
+    TableError::Parquet { file: file.to_owned(), operation: "encode", source }
+}
+
 /// Rows encoded as a Parquet file that has no name yet.
 #[derive(Debug)]
 pub struct DataFile {
@@ -96,9 +167,7 @@ pub struct DataFile {
 }
 
 impl DataFile {
-    /// Encodes `batches`, all of the schema `columns` (without the partition column).
-    ///
-    /// `footer` becomes the file's key-value metadata. String views are written as plain strings.
+    /// Encodes `batches` at once; see [`DataFileWriter`].
     ///
     /// # Errors
     /// The batches do not fit the schema, or the encoder failed.
@@ -109,26 +178,11 @@ impl DataFile {
         properties: WriterProperties,
         footer: &[(&str, String)],
     ) -> Result<Self, TableError> {
-        let failed =
-            |source| TableError::Parquet { file: place.url().to_string(), operation: "encode", source };
-        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-        let mut writer =
-            ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(columns), options).map_err(failed)?;
-        let mut statistics = Statistics::default();
+        let mut writer = DataFileWriter::try_new(place, columns, properties)?;
         for batch in batches {
-            writer.write(batch).map_err(failed)?;
-            statistics.see(batch);
+            writer.write(batch)?;
         }
-        for (key, value) in footer {
-            writer.append_key_value_metadata(KeyValue::new((*key).to_owned(), value.clone()));
-        }
-        let bytes = Bytes::from(writer.into_inner().map_err(failed)?);
-        Ok(Self {
-            digest: Digest::of(&bytes),
-            rows: statistics.rows,
-            statistics: statistics.into_json(),
-            bytes,
-        })
+        writer.finish(footer)
     }
 
     /// Gives the file a new name in the table's folder, durably, and returns the action that adds it.
@@ -173,6 +227,11 @@ impl DataFile {
             });
         }
     }
+}
+
+/// How many rows the statistics of a file state.
+pub fn row_count(add: &Add) -> Option<u64> {
+    serde_json::from_str::<Value>(add.stats.as_deref()?).ok()?.get("numRecords")?.as_u64()
 }
 
 /// Reads all rows of a data file that `version` of the table named, in batches of up to 8,192 rows.

@@ -4,6 +4,7 @@
 //! without loading a snapshot. A name that is taken means a second writer: the table refuses from then on.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::datatypes::SchemaRef;
 use deltalake::kernel::Action;
@@ -23,6 +24,7 @@ pub struct LocalTable {
     id: String,
     writer: Mutex<Writer>,
     version: watch::Sender<TableVersion>,
+    anchor: AtomicU64,
 }
 
 /// What one commit needs to know of the commits before it.
@@ -77,7 +79,18 @@ impl LocalTable {
     fn new(place: &Place, id: String, version: TableVersion, schema: SchemaRef) -> Self {
         let writer = Writer { version, schema, state: WriterState::Healthy };
         let (sender, _) = watch::channel(version);
-        Self { place: place.clone(), id, writer: Mutex::new(writer), version: sender }
+        let anchor = AtomicU64::new(version.0);
+        Self { place: place.clone(), id, writer: Mutex::new(writer), version: sender, anchor }
+    }
+
+    /// Notes that the next start reads the entry of `version`: log clean-up keeps it and what follows.
+    pub fn set_anchor(&self, version: TableVersion) {
+        self.anchor.store(version.0, Ordering::Relaxed);
+    }
+
+    /// The oldest entry that the next start reads; the version found at the opening until one was set.
+    pub fn anchor(&self) -> TableVersion {
+        TableVersion(self.anchor.load(Ordering::Relaxed))
     }
 
     /// Where it lies.
@@ -137,9 +150,8 @@ impl LocalTable {
         actions: &[Action],
     ) -> Result<TableVersion, TableError> {
         let version = writer.version.next();
-        let foreign = || TableError::Foreign { table: self.place.url().to_string(), version };
         if writer.state == WriterState::Poisoned {
-            return Err(foreign());
+            return Err(TableError::Poisoned { table: self.place.url().to_string() });
         }
         writer.state = WriterState::Poisoned;
         match log::append(&self.place, version, actions).await? {
@@ -149,7 +161,7 @@ impl LocalTable {
                 self.version.send_replace(version);
                 Ok(version)
             }
-            Commit::Conflict => Err(foreign()),
+            Commit::Conflict => Err(TableError::Foreign { table: self.place.url().to_string(), version }),
         }
     }
 }

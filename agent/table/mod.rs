@@ -11,6 +11,7 @@
 
 pub mod cursor;
 pub mod datafile;
+pub mod housekeeping;
 pub mod local;
 pub mod log;
 pub mod schema;
@@ -21,13 +22,13 @@ use std::fmt;
 use crate::store::StoreError;
 
 pub use cursor::Cursor;
-pub use datafile::{DataFile, Digest};
+pub use datafile::{DataFile, DataFileWriter, Digest};
 pub use local::LocalTable;
 pub use log::{Commit, Entry};
 pub use snapshot::Snapshot;
 
 /// The version of a Delta table: the number of a log entry, from 0 on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct TableVersion(pub u64);
 
@@ -100,6 +101,12 @@ pub enum TableError {
         table: String,
         /// What could not be converted.
         source: arrow::error::ArrowError,
+    },
+    /// An earlier commit failed, so that the end of the log is unclear.
+    #[error("{table}: an earlier commit failed; start again, so that the log is read afresh")]
+    Poisoned {
+        /// The table's address.
+        table: String,
     },
     /// Another process wrote to a table that this process owns.
     #[error("{table}: version {version} was written by another process; only one agent may run on it")]
