@@ -24,6 +24,9 @@ use super::{TableError, TableVersion};
 use crate::clock::{Day, Timestamp};
 use crate::store::{Place, Put};
 
+/// What stands for null in the name of a partition's folder.
+const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
+
 /// The SHA-256 of a data file, shown as hexadecimal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest([u8; 32]);
@@ -190,20 +193,23 @@ impl DataFile {
     /// # Errors
     /// The store failed.
     pub async fn put(&self, place: &Place, day: Day, now: Timestamp) -> Result<Add, TableError> {
-        self.put_in(place, &[(PARTITION, day.to_string())], now).await
+        self.put_in(place, &[(PARTITION, Some(day.to_string()))], now).await
     }
 
-    /// Like [`DataFile::put`], for a table with other partition columns, or none.
+    /// Like [`DataFile::put`], for a table with other partition columns, or none. A partition value may be null.
     ///
     /// # Errors
     /// The store failed.
     pub async fn put_in(
         &self,
         place: &Place,
-        partition: &[(&str, String)],
+        partition: &[(&str, Option<String>)],
         now: Timestamp,
     ) -> Result<Add, TableError> {
-        let folders: String = partition.iter().map(|(column, value)| format!("{column}={value}/")).collect();
+        let folders: String = partition
+            .iter()
+            .map(|(column, value)| format!("{column}={}/", value.as_deref().unwrap_or(NULL_PARTITION)))
+            .collect();
         loop {
             let path = format!("{folders}{}.parquet", uuid::Uuid::new_v4());
             if place.put_new(&path, self.bytes.clone()).await? == Put::AlreadyExists {
@@ -213,7 +219,7 @@ impl DataFile {
                 path,
                 partition_values: partition
                     .iter()
-                    .map(|(column, value)| ((*column).to_owned(), Some(value.clone())))
+                    .map(|(column, value)| ((*column).to_owned(), value.clone()))
                     .collect(),
                 size: self.bytes.len() as i64,
                 modification_time: now.millis(),

@@ -64,7 +64,7 @@ impl LocalTable {
     ) -> Result<Self, TableError> {
         let id = uuid::Uuid::new_v4().to_string();
         let mut actions = vec![
-            protocol(place)?,
+            schema::protocol(place)?,
             schema::metadata(place, &id, columns, &[schema::PARTITION], now)?,
             log::commit_info("CREATE TABLE", json!({}), now),
         ];
@@ -164,12 +164,4 @@ impl LocalTable {
             Commit::Conflict => Err(TableError::Foreign { table: self.place.url().to_string(), version }),
         }
     }
-}
-
-fn protocol(place: &Place) -> Result<Action, TableError> {
-    schema::protocol().map_err(|e| TableError::Entry {
-        table: place.url().to_string(),
-        version: TableVersion(0),
-        reason: e.to_string(),
-    })
 }

@@ -1,7 +1,13 @@
 //! The transaction log: appending one entry, reading one back.
 
+use std::collections::HashMap;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 use deltalake::kernel::{Action, Add, CommitInfo, Remove};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
 
 use super::{TableError, TableVersion};
@@ -124,6 +130,55 @@ pub async fn list(place: &Place) -> Result<(Vec<TableVersion>, Vec<TableVersion>
     entries.sort_unstable();
     checkpoints.sort_unstable();
     Ok((entries, checkpoints))
+}
+
+/// All cursors as they stand at version `at`, by application id.
+///
+/// Reads the last whole checkpoint up to `at`, and each entry after it.
+///
+/// # Errors
+/// The store failed, an entry that is needed is gone, or the log is damaged.
+pub async fn cursors(place: &Place, at: TableVersion) -> Result<HashMap<String, i64>, TableError> {
+    let (_, checkpoints) = list(place).await?;
+    let (mut cursors, mut next) = (HashMap::new(), TableVersion(0));
+    if let Some(&version) = checkpoints.iter().rfind(|version| **version <= at) {
+        let name = checkpoint_name(version);
+        let bytes = place.get(&name).await?.ok_or_else(|| gap(place, version))?;
+        cursors = checkpoint_cursors(bytes).map_err(|source| TableError::Parquet {
+            file: format!("{}{name}", place.url()),
+            operation: "decode",
+            source,
+        })?;
+        next = version.next();
+    }
+    while next <= at {
+        let entry = read(place, next).await?.ok_or_else(|| gap(place, next))?;
+        cursors.extend(entry.cursors);
+        next = next.next();
+    }
+    Ok(cursors)
+}
+
+fn checkpoint_cursors(bytes: Bytes) -> Result<HashMap<String, i64>, parquet::errors::ParquetError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
+    let mask = ProjectionMask::columns(builder.parquet_schema(), ["txn.appId", "txn.version"]);
+    let mut cursors = HashMap::new();
+    for batch in builder.with_projection(mask).build()? {
+        let batch = batch?;
+        let Some(txn) = batch.column_by_name("txn").and_then(|column| column.as_struct_opt()) else { break };
+        let ids = txn.column_by_name("appId").and_then(|column| column.as_string_opt::<i32>());
+        let versions =
+            txn.column_by_name("version").and_then(|column| column.as_primitive_opt::<Int64Type>());
+        let (Some(ids), Some(versions)) = (ids, versions) else { break };
+        let set = |row: &usize| txn.is_valid(*row) && ids.is_valid(*row);
+        cursors
+            .extend((0..txn.len()).filter(set).map(|row| (ids.value(row).to_owned(), versions.value(row))));
+    }
+    Ok(cursors)
+}
+
+fn gap(place: &Place, version: TableVersion) -> TableError {
+    TableError::Gap { table: place.url().to_string(), version }
 }
 
 /// The name of an entry, relative to the table's folder.

@@ -1,13 +1,14 @@
 //! Arrow schemas as Delta metadata and back.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use arrow::datatypes::Schema;
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use deltalake::kernel::engine::arrow_conversion::{TryIntoArrow, TryIntoKernel};
 use deltalake::kernel::{Action, Metadata, Protocol, StructType};
 use serde_json::json;
 
-use super::TableError;
+use super::{TableError, TableVersion};
 use crate::clock::Timestamp;
 use crate::store::Place;
 
@@ -15,8 +16,16 @@ use crate::store::Place;
 pub const PARTITION: &str = "date";
 
 /// Readers from version 1 on and writers from version 2 on understand these tables.
-pub fn protocol() -> Result<Action, serde_json::Error> {
-    let protocol: Protocol = serde_json::from_value(json!({"minReaderVersion": 1, "minWriterVersion": 2}))?;
+///
+/// # Errors
+/// The action cannot be made, which does not happen.
+pub fn protocol(place: &Place) -> Result<Action, TableError> {
+    let protocol = json!({"minReaderVersion": 1, "minWriterVersion": 2});
+    let protocol: Protocol = serde_json::from_value(protocol).map_err(|e| TableError::Entry {
+        table: place.url().to_string(),
+        version: TableVersion(0),
+        reason: e.to_string(),
+    })?;
     Ok(Action::Protocol(protocol))
 }
 
@@ -33,6 +42,22 @@ pub fn metadata(
     partition: &[&str],
     now: Timestamp,
 ) -> Result<Action, TableError> {
+    metadata_with(place, id, columns, partition, HashMap::new(), now)
+}
+
+/// Like [`metadata`], with further table properties.
+///
+/// # Errors
+/// A column has a type that Delta does not know.
+pub fn metadata_with(
+    place: &Place,
+    id: &str,
+    columns: &Schema,
+    partition: &[&str],
+    mut properties: HashMap<String, String>,
+    now: Timestamp,
+) -> Result<Action, TableError> {
+    properties.insert("delta.deletedFileRetentionDuration".to_owned(), "interval 1 hours".to_owned());
     let failed = |source| TableError::Schema { table: place.url().to_string(), source };
     let json = |e: serde_json::Error| failed(arrow::error::ArrowError::SchemaError(e.to_string()));
     let schema: StructType = columns.try_into_kernel().map_err(failed)?;
@@ -43,11 +68,51 @@ pub fn metadata(
         "format": {"provider": "parquet", "options": {}},
         "schemaString": serde_json::to_string(&schema).map_err(json)?,
         "partitionColumns": partition,
-        "configuration": HashMap::from([("delta.deletedFileRetentionDuration", "interval 1 hours")]),
+        "configuration": properties,
         "createdTime": now.millis(),
     }))
     .map_err(json)?;
     Ok(Action::Metadata(metadata))
+}
+
+/// The one Arrow form, of those that Delta keeps alike, in which rows of such a column are written and read
+/// back; `None` where Delta (reader version 1) keeps no such column.
+///
+/// Strings and binaries lose their widths and views, and the entries of lists and maps get the names that
+/// the protocol gives them. Nothing inside a column counts as never null, but for the keys of a map.
+pub fn plain(data_type: &DataType) -> Option<DataType> {
+    let inner = |name: &str, field: &Field| Some(Field::new(name, plain(field.data_type())?, true));
+    Some(match data_type {
+        DataType::Boolean
+        | DataType::Int8
+        | DataType::Int16
+        | DataType::Int32
+        | DataType::Int64
+        | DataType::Float32
+        | DataType::Float64
+        | DataType::Date32
+        | DataType::Decimal128(_, _) => data_type.clone(),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => DataType::Utf8,
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView => DataType::Binary,
+        DataType::Timestamp(TimeUnit::Microsecond, Some(_)) => utc(),
+        DataType::List(item) | DataType::LargeList(item) => DataType::List(Arc::new(inner("element", item)?)),
+        DataType::Struct(fields) => {
+            let fields: Option<Vec<Field>> = fields.iter().map(|field| inner(field.name(), field)).collect();
+            DataType::Struct(fields?.into())
+        }
+        DataType::Map(entries, _) => {
+            let DataType::Struct(entries) = entries.data_type() else { return None };
+            let [key, value] = entries.as_ref() else { return None };
+            let entries = vec![inner("key", key)?.with_nullable(false), inner("value", value)?];
+            DataType::Map(Arc::new(Field::new("key_value", DataType::Struct(entries.into()), false)), false)
+        }
+        _ => return None,
+    })
+}
+
+/// The type of every point in time: microseconds, UTC.
+pub fn utc() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
 }
 
 /// The columns that a table's metadata states, partition columns included.

@@ -1,5 +1,6 @@
 //! A table as it stands at one version, through the `deltalake` reader.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
@@ -68,6 +69,14 @@ impl Snapshot {
         Ok(Arc::new(schema))
     }
 
+    /// The properties that its metadata states.
+    ///
+    /// # Errors
+    /// The log is damaged.
+    pub fn properties(&self) -> Result<HashMap<String, String>, TableError> {
+        Ok(self.state()?.metadata().configuration().clone())
+    }
+
     /// The live data files.
     ///
     /// # Errors
@@ -102,6 +111,14 @@ impl Snapshot {
         let log_store = self.table.log_store();
         let value = self.state()?.transaction_version(log_store.as_ref(), cursor).await;
         value.map_err(|source| self.failed("read a cursor", source))
+    }
+
+    /// All cursors kept in this table, by application id; one request for each entry since the last checkpoint.
+    ///
+    /// # Errors
+    /// The store failed, or the log is damaged.
+    pub async fn cursors(&self) -> Result<HashMap<String, i64>, TableError> {
+        super::log::cursors(&self.place, self.version).await
     }
 
     /// Writes a checkpoint of this version.
