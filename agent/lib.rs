@@ -1,7 +1,10 @@
 //! From log files on a host to Gold tables in object storage, each line exactly once.
 
 pub mod clock;
+#[cfg(feature = "central")]
+pub mod compact;
 pub mod config;
+pub mod failpoint;
 pub mod store;
 pub mod sync;
 pub mod table;

@@ -1,0 +1,322 @@
+//! Folding: many landing objects into few large, time-sorted files, and one commit that adds them together
+//! with the cursors of their streams.
+//!
+//! A commit goes to exactly the version after the one that the cursors were read from. A slice holds at most
+//! [`SLICE_BYTES`] of landing objects, and stops early at [`SLICE_UNPACKED_BYTES`] of rows in memory.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::compute::{SortColumn, concat, interleave_record_batch, lexsort_to_indices};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use deltalake::kernel::Action;
+use futures::StreamExt;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use super::columns::{self, Columns, HOST, TIME};
+use super::history::{self, Consumed, StreamObjects};
+use super::plan::{Gap, Listed, Number, Plan, Position, StreamPlan};
+use super::validate::{self, Judged, OBJECT_BYTES_MAX, Opened, Refusal, Verdict};
+use super::{CompactError, Quarantined, quarantine};
+use crate::clock::{Clock, Day};
+use crate::store::{Place, StoreError};
+use crate::sync::landing::{ObjectName, StreamId};
+use crate::table::schema::PARTITION;
+use crate::table::{Commit, DataFile, Snapshot, TableError, TableVersion, log, schema};
+
+/// The most landing bytes that one commit folds, but for a single number that is larger.
+const SLICE_BYTES: u64 = 128 << 20;
+
+/// The bytes of rows in memory after which a slice takes no further number.
+const SLICE_UNPACKED_BYTES: usize = 512 << 20;
+
+/// How many objects are fetched at once.
+const FETCHES: usize = 8;
+
+/// The columns that a data file is sorted by.
+const ORDER: [&str; 4] = [TIME, HOST, "file", "offset"];
+
+/// A fleet table as the next commit to it must know it.
+#[derive(Debug)]
+pub(super) struct Target {
+    place: Place,
+    id: String,
+    version: Option<TableVersion>,
+    columns: Columns,
+    /// Its cursors, by application id.
+    pub cursors: HashMap<String, i64>,
+}
+
+impl Target {
+    /// Reads the table at `place`, which need not exist.
+    ///
+    /// # Errors
+    /// The store failed, or the log is damaged.
+    pub async fn load(place: &Place) -> Result<Self, TableError> {
+        let Some(snapshot) = Snapshot::load(place).await? else {
+            let id = uuid::Uuid::new_v4().to_string();
+            let columns = Columns::unknown();
+            return Ok(Self { place: place.clone(), id, version: None, columns, cursors: HashMap::new() });
+        };
+        Ok(Self {
+            place: place.clone(),
+            id: snapshot.id()?,
+            version: Some(snapshot.version()),
+            columns: Columns::of_table(&*snapshot.schema()?),
+            cursors: snapshot.cursors().await?,
+        })
+    }
+
+    /// Its version; `None` before it is made.
+    pub fn version(&self) -> Option<TableVersion> {
+        self.version
+    }
+}
+
+/// What one commit is to hold.
+#[derive(Debug)]
+pub(super) struct Slice {
+    columns: Columns,
+    days: BTreeMap<Day, Vec<(Arc<str>, RecordBatch)>>,
+    streams: BTreeMap<StreamId, (Position, StreamObjects)>,
+    unpacked_bytes: usize,
+    /// Where the objects lie that it consumes.
+    pub consumed: Vec<Path>,
+    /// Those of them that it refuses.
+    pub quarantined: Vec<Quarantined>,
+    /// Objects whose rows it holds.
+    pub objects: u64,
+    /// Rows that it holds.
+    pub rows: u64,
+}
+
+impl Slice {
+    fn new(columns: Columns) -> Self {
+        Self {
+            columns,
+            days: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            unpacked_bytes: 0,
+            consumed: Vec::new(),
+            quarantined: Vec::new(),
+            objects: 0,
+            rows: 0,
+        }
+    }
+
+    /// Whether there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// Takes an object's rows in.
+    ///
+    /// # Errors
+    /// Why they cannot stand in this table; nothing is taken then.
+    fn take(&mut self, name: &ObjectName, opened: Opened) -> Result<(), Refusal> {
+        let days = columns::by_day(&opened.batches)?;
+        self.columns.merge(&opened.schema)?;
+        let host: Arc<str> = Arc::from(name.stream.host.as_str());
+        for (day, batches) in days {
+            self.unpacked_bytes += batches.iter().map(RecordBatch::get_array_memory_size).sum::<usize>();
+            self.rows += batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
+            let of_day = self.days.entry(day).or_default();
+            of_day.extend(batches.into_iter().map(|batch| (Arc::clone(&host), batch)));
+        }
+        self.objects += 1;
+        Ok(())
+    }
+}
+
+/// Takes the next slice off the front of the plan, reading and judging its objects. What is refused is in
+/// quarantine afterwards.
+///
+/// # Errors
+/// [`CompactError::Moved`] where an object is gone; or the store failed.
+pub(super) async fn gather(
+    lake: &Place,
+    target: &Target,
+    plan: &mut Plan,
+    clock: &dyn Clock,
+) -> Result<Slice, CompactError> {
+    let objects = front(&plan.numbers);
+    let mut fetched = futures::stream::iter(objects).map(|object| fetch(lake, object)).buffered(FETCHES);
+    let mut slice = Slice::new(target.columns.clone());
+    while slice.unpacked_bytes < SLICE_UNPACKED_BYTES {
+        let Some(first) = fetched.next().await else { break };
+        let Some(number) = plan.numbers.pop_front() else { break };
+        let mut objects = vec![first?];
+        while objects.len() < number.objects.len() {
+            let Some(object) = fetched.next().await else { break };
+            objects.push(object?);
+        }
+        let Some(stream) = plan.streams.get_mut(number.stream) else { continue };
+        let waiting = number.objects.len() as u64;
+        if number.seq != stream.position.seq.next() {
+            if let Some(gap) = &mut stream.gap {
+                gap.waiting += waiting;
+            }
+            continue;
+        }
+        match validate::judge(objects, stream.position.chain) {
+            Verdict::Missing { part } => {
+                let behind = stream.gap.take().map_or(0, |gap| gap.waiting);
+                let waiting = waiting + behind;
+                let (part, of) = (Some(part), stream.stream.to_string());
+                stream.gap = Some(Gap { stream: of, seq: number.seq, part, waiting });
+            }
+            Verdict::Whole { objects, chain } => {
+                stream.position = Position { seq: number.seq, chain };
+                settle(lake, &mut slice, stream, &number, objects, clock).await?;
+            }
+        }
+    }
+    Ok(slice)
+}
+
+/// The objects of the numbers that a slice may hold, by their listed sizes.
+fn front(numbers: &VecDeque<Number>) -> Vec<Listed> {
+    let mut bytes = 0;
+    let within = numbers.iter().take_while(|number| {
+        let fits = bytes == 0 || bytes + number.size() <= SLICE_BYTES;
+        bytes += number.size();
+        fits
+    });
+    within.flat_map(|number| number.objects.iter().cloned()).collect()
+}
+
+async fn fetch(lake: &Place, object: Listed) -> Result<Judged, CompactError> {
+    let Listed { name, location, size } = object;
+    if size > OBJECT_BYTES_MAX {
+        return Ok((name, Err(Refusal::Size(size))));
+    }
+    let fetched = match lake.store().get(&location).await {
+        Ok(found) => found.bytes().await,
+        Err(source) => Err(source),
+    };
+    match fetched {
+        Ok(bytes) => {
+            let opened = validate::open(&name, bytes);
+            Ok((name, opened))
+        }
+        Err(object_store::Error::NotFound { .. }) => {
+            Err(CompactError::Moved { object: location.to_string() })
+        }
+        Err(source) => {
+            Err(StoreError::Request { operation: "read", url: format!("{}{name}", lake.url()), source }
+                .into())
+        }
+    }
+}
+
+/// Takes the rows of a whole number into the slice, and puts into quarantine what is refused.
+async fn settle(
+    lake: &Place,
+    slice: &mut Slice,
+    stream: &StreamPlan,
+    number: &Number,
+    objects: Vec<Judged>,
+    clock: &dyn Clock,
+) -> Result<(), CompactError> {
+    let (mut folded, mut quarantined) = (Vec::new(), Vec::new());
+    for ((name, opened), Listed { location, .. }) in objects.into_iter().zip(&number.objects) {
+        match opened.and_then(|opened| slice.take(&name, opened)) {
+            Ok(()) => folded.push(history::id(&name)),
+            Err(refusal) => {
+                slice.quarantined.push(quarantine::keep(lake, location, &refusal, clock.now()).await?);
+                quarantined.push(history::id(&name));
+            }
+        }
+        slice.consumed.push(location.clone());
+    }
+    let (position, consumed) = slice.streams.entry(stream.stream.clone()).or_insert_with(|| {
+        let StreamId { host, table_id, .. } = stream.stream.clone();
+        (stream.position, StreamObjects { host, table_id, folded: Vec::new(), quarantined: Vec::new() })
+    });
+    *position = stream.position;
+    consumed.folded.append(&mut folded);
+    consumed.quarantined.append(&mut quarantined);
+    Ok(())
+}
+
+/// Writes the slice's rows and commits them with the cursors of its streams; `target` then knows the new version.
+///
+/// # Errors
+/// The store failed, or rows could not be encoded. The commit may be there or not.
+pub(super) async fn commit(
+    slice: Slice,
+    target: &mut Target,
+    clock: &dyn Clock,
+) -> Result<Commit, CompactError> {
+    let files = slice.columns.of_files();
+    let mut actions = Vec::new();
+    let now = clock.now();
+    if target.version.is_none() {
+        actions.push(schema::protocol(&target.place)?);
+    }
+    if target.version.is_none() || slice.columns != target.columns {
+        let columns = slice.columns.with_partition();
+        actions.push(schema::metadata(&target.place, &target.id, &columns, &[PARTITION], now)?);
+    }
+    for (day, batches) in slice.days {
+        let sorted = sort(batches, &files)
+            .map_err(|source| CompactError::Rows { table: target.place.url().to_string(), source })?;
+        let file = DataFile::encode(&target.place, &files, &sorted, properties(), &[])?;
+        if file.rows > 0 {
+            actions.push(Action::Add(file.put(&target.place, day, now).await?));
+        }
+    }
+    let mut consumed = Consumed::default();
+    for (stream, (position, objects)) in slice.streams {
+        actions.extend(position.actions(&stream));
+        position.note(&stream, &mut target.cursors);
+        consumed.streams.push(objects);
+    }
+    let info = serde_json::to_value(&consumed).unwrap_or_default();
+    actions.push(log::commit_info("WRITE", info, now));
+    let version = target.version.map_or(TableVersion(0), TableVersion::next);
+    let commit = log::append(&target.place, version, &actions).await?;
+    if let Commit::Done(version) = commit {
+        target.version = Some(version);
+        target.columns = slice.columns;
+    }
+    Ok(commit)
+}
+
+/// The rows of one day with the columns of `files`, in [`ORDER`].
+fn sort(batches: Vec<(Arc<str>, RecordBatch)>, files: &SchemaRef) -> Result<Vec<RecordBatch>, ArrowError> {
+    let fitted: Vec<RecordBatch> = batches
+        .into_iter()
+        .map(|(host, batch)| columns::fit(&batch, files, &host))
+        .collect::<Result<_, _>>()?;
+    let key = |name: &&str| {
+        let parts: Vec<_> =
+            fitted.iter().filter_map(|batch| Some(batch.column_by_name(name)?.as_ref())).collect();
+        Ok(SortColumn { values: concat(&parts)?, options: None })
+    };
+    if fitted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let order = lexsort_to_indices(&ORDER.iter().map(key).collect::<Result<Vec<_>, ArrowError>>()?, None)?;
+    let rows: Vec<(usize, usize)> = fitted
+        .iter()
+        .enumerate()
+        .flat_map(|(batch, rows)| (0..rows.num_rows()).map(move |row| (batch, row)))
+        .collect();
+    let sources: Vec<&RecordBatch> = fitted.iter().collect();
+    let place = |index: &u32| rows.get(*index as usize).copied().unwrap_or_default();
+    order
+        .values()
+        .chunks(8_192)
+        .map(|indices| interleave_record_batch(&sources, &indices.iter().map(place).collect::<Vec<_>>()))
+        .collect()
+}
+
+fn properties() -> WriterProperties {
+    WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build()
+}

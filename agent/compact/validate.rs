@@ -1,0 +1,218 @@
+//! Whether a landing object may be folded: what it says of itself, against its name and its stream.
+//!
+//! An object is untrusted input: whoever holds a host's key may have written it.
+
+use std::collections::BTreeMap;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::plan::Chain;
+use crate::sync::landing::{FOOTER_FORMAT, FOOTER_KEY, Footer, ObjectName};
+use crate::table::Digest;
+
+/// An object beyond this size, in bytes, is not read.
+pub(super) const OBJECT_BYTES_MAX: u64 = 256 << 20;
+
+/// An object whose columns unpack to more than this, in bytes, is not read.
+const UNPACKED_BYTES_MAX: i64 = 2 << 30;
+
+/// Why an object is put into quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It does not lie where objects lie.
+    #[error("{0}")]
+    Name(String),
+    /// It is beyond what a pass reads into memory.
+    #[error("{0} bytes are more than a landing object may have")]
+    Size(u64),
+    /// Its bytes are not those that its name promises.
+    #[error("its bytes have the digest {0}, not the one in its name")]
+    Digest(Digest),
+    /// It cannot be read as Parquet.
+    #[error("it cannot be read as Parquet: {0}")]
+    Parquet(String),
+    /// Its footer is missing, or cannot be read.
+    #[error("its footer cannot be read: {0}")]
+    Footer(String),
+    /// Its footer and its name contradict each other.
+    #[error("its footer says {field} {footer}, its name {name}")]
+    Identity {
+        /// What both tell.
+        field: &'static str,
+        /// What the footer says.
+        footer: String,
+        /// What the name says.
+        name: String,
+    },
+    /// There are several objects for one part of one number.
+    #[error("there is another object for its number: {0}")]
+    Fork(String),
+    /// The parts of one number disagree on how many they are.
+    #[error("the parts of its number disagree on how many they are")]
+    Parts,
+    /// It does not follow the object before it.
+    #[error("it follows {found}, not the object that was consumed before it in its stream")]
+    Chain {
+        /// The object that it names as the one before it.
+        found: String,
+    },
+    /// A column is missing, or has a type that the table cannot take.
+    #[error("{0}")]
+    Column(String),
+}
+
+impl Refusal {
+    /// One word for programs that read the reason.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Name(_) => "name",
+            Self::Size(_) => "size",
+            Self::Digest(_) => "digest",
+            Self::Parquet(_) => "parquet",
+            Self::Footer(_) => "footer",
+            Self::Identity { .. } => "identity",
+            Self::Fork(_) => "fork",
+            Self::Parts => "parts",
+            Self::Chain { .. } => "chain",
+            Self::Column(_) => "column",
+        }
+    }
+}
+
+/// A readable object.
+#[derive(Debug)]
+pub(super) struct Opened {
+    /// What it says of itself.
+    pub footer: Footer,
+    /// Its columns.
+    pub schema: SchemaRef,
+    /// Its rows.
+    pub batches: Vec<RecordBatch>,
+}
+
+/// An object of a number, and what became of it.
+pub(super) type Judged = (ObjectName, Result<Opened, Refusal>);
+
+/// The verdict on all objects of a number.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// A part is not there yet.
+    Missing {
+        /// Which.
+        part: u32,
+    },
+    /// All parts are there.
+    Whole {
+        /// Every object, to be folded or refused.
+        objects: Vec<Judged>,
+        /// What the next number must name.
+        chain: Chain,
+    },
+}
+
+/// Reads an object and checks it against its name.
+///
+/// # Errors
+/// Why it must not be folded.
+pub(super) fn open(name: &ObjectName, bytes: Bytes) -> Result<Opened, Refusal> {
+    let digest = Digest::of(&bytes);
+    if digest.to_string() != name.digest {
+        return Err(Refusal::Digest(digest));
+    }
+    let unreadable = |e: &dyn std::fmt::Display| Refusal::Parquet(e.to_string());
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|e| unreadable(&e))?;
+    let metadata = builder.metadata();
+    let footer = metadata
+        .file_metadata()
+        .key_value_metadata()
+        .and_then(|pairs| pairs.iter().find(|pair| pair.key == FOOTER_KEY)?.value.as_deref())
+        .ok_or_else(|| Refusal::Footer(format!("there is no key `{FOOTER_KEY}`")))?;
+    let footer: Footer = serde_json::from_str(footer).map_err(|e| Refusal::Footer(e.to_string()))?;
+    agree(&footer, name)?;
+    let unpacked: i64 =
+        metadata.row_groups().iter().fold(0, |sum, group| sum.saturating_add(group.total_byte_size().max(0)));
+    if unpacked > UNPACKED_BYTES_MAX {
+        return Err(Refusal::Size(unpacked as u64));
+    }
+    let schema = builder.schema().clone();
+    let reader = builder.with_batch_size(8_192).build().map_err(|e| unreadable(&e))?;
+    let batches = reader.collect::<Result<_, _>>().map_err(|e| unreadable(&e))?;
+    Ok(Opened { footer, schema, batches })
+}
+
+fn agree(footer: &Footer, name: &ObjectName) -> Result<(), Refusal> {
+    if footer.format != FOOTER_FORMAT {
+        return Err(Refusal::Footer(format!("its format is {}, not {FOOTER_FORMAT}", footer.format)));
+    }
+    let stream = &name.stream;
+    let told = [
+        ("table", footer.table.clone(), stream.table.clone()),
+        ("host", footer.host.clone(), stream.host.clone()),
+        ("table id", footer.table_id.clone(), stream.table_id.clone()),
+        ("object", footer.seq.to_string(), name.seq.to_string()),
+        ("part", footer.part.to_string(), name.part.to_string()),
+    ];
+    for (field, footer, name) in told {
+        if footer != name {
+            return Err(Refusal::Identity { field, footer, name });
+        }
+    }
+    if footer.part == 0 || footer.part > footer.parts {
+        return Err(Refusal::Footer(format!("it says part {} of {}", footer.part, footer.parts)));
+    }
+    Ok(())
+}
+
+/// Judges all objects of one number, sorted by part, by each other and by what was consumed before them.
+pub(super) fn judge(objects: Vec<Judged>, chain: Chain) -> Verdict {
+    let mut parts: BTreeMap<u32, Vec<Judged>> = BTreeMap::new();
+    for object in objects {
+        parts.entry(object.0.part).or_default().push(object);
+    }
+    let stated = |objects: &[Judged]| match objects {
+        [(_, Ok(opened))] => Some(opened.footer.parts),
+        _ => None,
+    };
+    let told: Vec<u32> = parts.values().filter_map(|objects| stated(objects)).collect();
+    let expected = told.iter().chain(parts.keys()).copied().max().unwrap_or(0);
+    if let Some(part) = (1..=expected).zip(parts.keys().copied().chain([0])).find(|(want, have)| want != have)
+    {
+        return Verdict::Missing { part: part.0 };
+    }
+    let disagree = told.iter().any(|parts| *parts != expected);
+    let (mut judged, mut chain) = (Vec::new(), chain);
+    for objects in parts.into_values() {
+        match <[Judged; 1]>::try_from(objects) {
+            Ok([(name, opened)]) => {
+                let verdict = opened.and_then(|opened| {
+                    follows(&opened.footer, chain)?;
+                    if disagree { Err(Refusal::Parts) } else { Ok(opened) }
+                });
+                chain = name.digest.parse::<Digest>().map_or(Chain::Open, |d| Chain::After(d.as_cursor()));
+                judged.push((name, verdict));
+            }
+            Err(forks) => {
+                let digests: Vec<String> = forks.iter().map(|(name, _)| name.digest.clone()).collect();
+                for (name, _) in forks {
+                    let other = digests.iter().find(|digest| **digest != name.digest).cloned();
+                    judged.push((name, Err(Refusal::Fork(other.unwrap_or_default()))));
+                }
+                chain = Chain::Open;
+            }
+        }
+    }
+    Verdict::Whole { objects: judged, chain }
+}
+
+fn follows(footer: &Footer, chain: Chain) -> Result<(), Refusal> {
+    let intact = match chain {
+        Chain::Open => true,
+        Chain::Start => footer.previous.is_none(),
+        Chain::After(digest) => footer.previous.is_some_and(|previous| previous.as_cursor() == digest),
+    };
+    let found = || footer.previous.map_or("nothing".to_owned(), |previous| previous.to_string());
+    if intact { Ok(()) } else { Err(Refusal::Chain { found: found() }) }
+}
