@@ -5,6 +5,8 @@ pub mod clock;
 pub mod compact;
 pub mod config;
 pub mod failpoint;
+#[cfg(feature = "central")]
+pub mod query;
 pub mod store;
 pub mod sync;
 pub mod table;
