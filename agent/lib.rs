@@ -6,6 +6,8 @@ pub mod compact;
 pub mod config;
 pub mod failpoint;
 #[cfg(feature = "central")]
+pub mod gold;
+#[cfg(feature = "central")]
 pub mod query;
 pub mod store;
 pub mod sync;

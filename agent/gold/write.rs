@@ -1,0 +1,167 @@
+//! The Gold table of a view: what its state says, finished.
+//!
+//! Gold holds nothing that its state does not: it can be removed at any time, and is re-made. Its cursor is the
+//! version of the state that it shows.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use deltalake::kernel::{Action, Add};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use serde_json::json;
+
+use super::partition::Partition;
+use super::plan::ViewPlan;
+use super::{GoldError, Run, VIEW_PROPERTY};
+use crate::clock::Timestamp;
+use crate::failpoint::{self, Failpoint};
+use crate::store::Place;
+use crate::table::{Commit, Cursor, DataFile, Snapshot, TableError, TableVersion, datafile, log, schema};
+
+/// The table property that tells which state a Gold table shows.
+const STATE_PROPERTY: &str = "logsmith.state";
+
+/// How showing a state ended.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Projection {
+    /// Gold shows the newest state.
+    Done {
+        /// The partitions that were rewritten.
+        partitions: u64,
+    },
+    /// Another job committed first.
+    Conflict,
+}
+
+/// Which partitions of a Gold table do not show the state.
+enum Stale {
+    /// None.
+    Nothing,
+    /// Those that changed since the version that it shows.
+    Some(BTreeSet<Partition>),
+    /// The whole table: it is not there, or of another definition.
+    All,
+}
+
+/// Makes the Gold table show the newest state.
+///
+/// # Errors
+/// A table failed.
+pub(super) async fn project(run: &Run<'_>, plan: &ViewPlan) -> Result<Projection, GoldError> {
+    let Some(state) = Snapshot::load(&run.state).await? else {
+        return Ok(Projection::Done { partitions: 0 });
+    };
+    let gold = Snapshot::load(&run.gold).await?;
+    let files = state.files()?;
+    let partition_of = |file: &Add| plan.partitioning.of_file(&file.partition_values);
+    let (stale, all) = match find_stale(run, plan, &state, gold.as_ref()).await? {
+        Stale::Nothing => return Ok(Projection::Done { partitions: 0 }),
+        Stale::Some(stale) => (stale, false),
+        Stale::All => (files.iter().map(partition_of).collect(), true),
+    };
+    let now = run.clock.now();
+    let mut actions = Vec::new();
+    if let Some(gold) = &gold {
+        let removed = gold.removals(|file| all || stale.contains(&partition_of(file)))?;
+        actions.extend(removed.into_iter().map(Action::Remove));
+    }
+    for partition in &stale {
+        let mut groups = Vec::new();
+        for file in files.iter().filter(|file| partition_of(file) == *partition) {
+            groups.extend(datafile::read(&run.state, state.version(), &file.path).await?);
+        }
+        let rows = plan.finish(groups).await?;
+        if !rows.is_empty() {
+            actions.push(put(&run.gold, plan, partition, &plan.shown, &rows, now).await?);
+        }
+    }
+    if all {
+        let id = match &gold {
+            Some(gold) => gold.id()?,
+            None => uuid::Uuid::new_v4().to_string(),
+        };
+        let properties = HashMap::from([
+            (VIEW_PROPERTY.to_owned(), plan.fingerprint()),
+            (STATE_PROPERTY.to_owned(), state.id()?),
+        ]);
+        actions.extend(definition(&run.gold, gold.as_ref(), &id, plan, &plan.shown, properties, now)?);
+    }
+    actions.push(Cursor::State(state.id()?).at(state.version().as_cursor()));
+    actions.push(log::commit_info("WRITE", json!({"state": state.version()}), now));
+    let version = gold.as_ref().map_or(TableVersion(0), |gold| gold.version().next());
+    match log::append(&run.gold, version, &actions).await? {
+        Commit::Conflict => Ok(Projection::Conflict),
+        Commit::Done(_) => {
+            failpoint::reached(Failpoint::AfterGoldCommit);
+            Ok(Projection::Done { partitions: stale.len() as u64 })
+        }
+    }
+}
+
+async fn find_stale(
+    run: &Run<'_>,
+    plan: &ViewPlan,
+    state: &Snapshot,
+    gold: Option<&Snapshot>,
+) -> Result<Stale, GoldError> {
+    let Some(gold) = gold else { return Ok(Stale::All) };
+    let (properties, id) = (gold.properties()?, state.id()?);
+    let told = (properties.get(VIEW_PROPERTY), properties.get(STATE_PROPERTY));
+    if told != (Some(&plan.fingerprint()), Some(&id)) {
+        return Ok(Stale::All);
+    }
+    let shown = gold.cursor(&Cursor::State(id)).await?.and_then(|version| u64::try_from(version).ok());
+    let Some(mut at) = shown.map(TableVersion).filter(|shown| *shown <= state.version()) else {
+        return Ok(Stale::All);
+    };
+    if at == state.version() {
+        return Ok(Stale::Nothing);
+    }
+    let mut stale = BTreeSet::new();
+    while at < state.version() {
+        at = at.next();
+        let Some(entry) = log::read(&run.state, at).await? else { return Ok(Stale::All) };
+        let removed = entry.removes.iter().filter_map(|file| file.partition_values.as_ref());
+        let added = entry.adds.iter().map(|file| &file.partition_values);
+        stale.extend(removed.chain(added).map(|values| plan.partitioning.of_file(values)));
+    }
+    Ok(Stale::Some(stale))
+}
+
+/// Writes the rows of one partition as a data file.
+pub(super) async fn put(
+    place: &Place,
+    plan: &ViewPlan,
+    partition: &Partition,
+    columns: &SchemaRef,
+    rows: &[RecordBatch],
+    now: Timestamp,
+) -> Result<Action, TableError> {
+    let properties =
+        WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
+    let file = DataFile::encode(place, columns, rows, properties, &[])?;
+    Ok(Action::Add(file.put_in(place, &plan.partitioning.values(partition), now).await?))
+}
+
+/// The actions that define a table, or define it anew.
+pub(super) fn definition(
+    place: &Place,
+    before: Option<&Snapshot>,
+    id: &str,
+    plan: &ViewPlan,
+    columns: &SchemaRef,
+    properties: HashMap<String, String>,
+    now: Timestamp,
+) -> Result<Vec<Action>, TableError> {
+    let columns = plan.partitioning.with_column(&Arc::clone(columns));
+    let partition = plan.partitioning.names();
+    let metadata = schema::metadata_with(place, id, &columns, partition, properties, now)?;
+    Ok(match before {
+        Some(_) => vec![metadata],
+        None => vec![schema::protocol(place)?, metadata],
+    })
+}
