@@ -1,5 +1,7 @@
 //! From log files on a host to Gold tables in object storage, each line exactly once.
 
+#[cfg(feature = "central")]
+pub mod central;
 pub mod clock;
 #[cfg(feature = "central")]
 pub mod compact;

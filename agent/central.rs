@@ -1,0 +1,169 @@
+//! The central job: fold the landing into fleet Silver, bring the views up to it, then delete what was folded.
+//!
+//! Deleting comes last. Whatever is killed before, the next pass finds the objects behind their cursors and
+//! finishes.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::compact::{self, CompactError, CompactReport, SILVER};
+use crate::config::Central;
+use crate::failpoint::{self, Failpoint};
+use crate::gold::{self, GOLD, STATE, ViewReport};
+use crate::store::{Place, StoreError};
+use crate::table::{Snapshot, TableError, TableVersion, log};
+
+/// How many log entries a table gathers before a pass writes a checkpoint.
+const CHECKPOINT_COMMITS: u64 = 50;
+
+/// Why a pass failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CentralError {
+    /// The landing could not be folded.
+    #[error(transparent)]
+    Compact(#[from] CompactError),
+    /// Folded objects could not be deleted; the next pass does it.
+    #[error(transparent)]
+    Delete(#[from] StoreError),
+}
+
+/// What a pass did.
+#[derive(Debug)]
+pub struct Report {
+    /// By fleet table: objects and rows folded, quarantine, gaps, conflicts.
+    pub folded: CompactReport,
+    /// By view, in the order of the configuration.
+    pub views: Vec<ViewReport>,
+}
+
+/// One pass.
+///
+/// A view that fails says so in the report and stops nothing: it reads committed Silver, not the landing.
+///
+/// # Errors
+/// The landing could not be folded, or not be deleted.
+pub async fn run_once(config: &Central, clock: &dyn Clock) -> Result<Report, CentralError> {
+    let mut folded = compact::compact(config, clock).await?;
+    let views = gold::update(config, clock).await;
+    failpoint::reached(Failpoint::BeforeDelete);
+    compact::delete(&config.place, std::mem::take(&mut folded.consumed)).await?;
+    for table in folded.tables.keys() {
+        keep_log_short(&config.place.join(SILVER).join(table)).await;
+    }
+    for view in &config.views {
+        keep_log_short(&config.place.join(STATE).join(&view.name)).await;
+        keep_log_short(&config.place.join(GOLD).join(&view.name)).await;
+    }
+    Ok(Report { folded, views })
+}
+
+/// Passes until `cancel` completes, each starting `interval` after the one before ended. A pass that has begun
+/// is finished. `told` hears of each; a failed pass is tried again as the next.
+pub async fn run_every(
+    config: &Central,
+    clock: &dyn Clock,
+    interval: Duration,
+    cancel: impl Future<Output = ()>,
+    mut told: impl FnMut(Result<Report, CentralError>),
+) {
+    tokio::pin!(cancel);
+    loop {
+        let pass = run_once(config, clock);
+        tokio::pin!(pass);
+        let cancelled = tokio::select! {
+            biased;
+            result = &mut pass => { told(result); false }
+            () = &mut cancel => true,
+        };
+        if cancelled {
+            told(pass.await);
+            return;
+        }
+        tokio::select! {
+            () = &mut cancel => return,
+            () = tokio::time::sleep(interval) => {}
+        }
+    }
+}
+
+/// Writes a checkpoint where one is due. Without it the table is read more slowly, and no less rightly.
+async fn keep_log_short(table: &Place) {
+    if let Err(error) = checkpoint_if_due(table).await {
+        tracing::warn!(table = %table.url(), %error, "no checkpoint written");
+    }
+}
+
+async fn checkpoint_if_due(table: &Place) -> Result<(), TableError> {
+    let (entries, checkpoints) = log::list(table).await?;
+    let newest = entries.last().map_or(0, |version| version.0);
+    let covered = checkpoints.last().copied().unwrap_or(TableVersion(0)).0;
+    if newest < covered + CHECKPOINT_COMMITS {
+        return Ok(());
+    }
+    match Snapshot::load(table).await? {
+        Some(snapshot) => snapshot.checkpoint().await,
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::compact::fake_host::{DAY, FakeHost, Noon, Row, lake};
+    use crate::config::View;
+
+    fn view(name: &str, sql: &str) -> View {
+        View { name: name.into(), sql: sql.into(), hash_partitions: 1 }
+    }
+
+    #[tokio::test]
+    async fn a_pass_folds_counts_and_deletes_and_a_broken_view_stops_nothing() {
+        let (_folder, config) = lake(vec![
+            view("broken", "SELECT nothing, count(*) AS n FROM web GROUP BY nothing"),
+            view("levels", "SELECT level, count(*) AS n FROM web GROUP BY level"),
+        ]);
+        let mut host = FakeHost::new(&config, "a");
+        host.put(&[Row::at(DAY, "info", 1), Row::at(DAY, "warn", 1)]).await;
+        let report = run_once(&config, &Noon).await.unwrap();
+        assert_eq!(report.folded.tables.get("web").unwrap().rows, 2);
+        let [broken, levels] = report.views.as_slice() else { panic!("{report:?}") };
+        assert!(broken.result.as_ref().unwrap_err().to_string().contains("nothing"));
+        assert_eq!(levels.result.as_ref().unwrap().silver, Some(TableVersion(0)));
+        assert!(config.place.join("landing").list().await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_checkpoint_is_written_when_the_log_is_long() {
+        let (_folder, config) = lake(Vec::new());
+        let mut host = FakeHost::new(&config, "a");
+        for n in 0..=CHECKPOINT_COMMITS as i64 {
+            host.put(&[Row::at(DAY, "info", n)]).await;
+            run_once(&config, &Noon).await.unwrap();
+        }
+        let (_, checkpoints) = log::list(&config.place.join("silver/web")).await.unwrap();
+        assert_eq!(checkpoints, [TableVersion(CHECKPOINT_COMMITS)]);
+        host.put(&[Row::at(DAY, "info", 1)]).await;
+        assert_eq!(run_once(&config, &Noon).await.unwrap().folded.tables.get("web").unwrap().objects, 1);
+    }
+
+    #[tokio::test]
+    async fn passes_repeat_until_cancelled() {
+        let (_folder, config) = lake(Vec::new());
+        let passes = RefCell::new(0);
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let stop = RefCell::new(Some(stop));
+        let told = |result: Result<Report, CentralError>| {
+            result.unwrap();
+            *passes.borrow_mut() += 1;
+            if *passes.borrow() == 3 {
+                drop(stop.borrow_mut().take());
+            }
+        };
+        let cancel = async { drop(stopped.await) };
+        run_every(&config, &Noon, Duration::ZERO, cancel, told).await;
+        assert!(*passes.borrow() >= 3);
+    }
+}
