@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 
+use arrow::array::RecordBatch;
 use deltalake::kernel::{Action, Add};
 use serde_json::json;
 
@@ -62,16 +63,11 @@ enum Base {
 pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -> Result<Step, GoldError> {
     let state = Snapshot::load(&run.state).await?;
     let Some(work) = find_work(run, plan, silver, state.as_ref()).await? else { return Ok(Step::Current) };
+    let now = run.clock.now();
     let counted = plan.count(&run.silver, &work.files).await?;
     let new = plan.partitioning.split(counted).map_err(|e| plan.failed("split groups", e))?;
     let partitions = new.len() as u64;
-    let now = run.clock.now();
     let mut actions = Vec::new();
-    let files = state.as_ref().map(Snapshot::files).transpose()?.unwrap_or_default();
-    let of_partition = |partition: &Partition| {
-        let same = |file: &&Add| plan.partitioning.of_file(&file.partition_values) == *partition;
-        files.iter().filter(same).collect::<Vec<_>>()
-    };
     if let Some(state) = &state {
         let replaced = |file: &Add| match work.base {
             Base::Kept => new.contains_key(&plan.partitioning.of_file(&file.partition_values)),
@@ -79,11 +75,11 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
         };
         actions.extend(state.removals(replaced)?.into_iter().map(Action::Remove));
     }
+    let kept = state.as_ref().filter(|_| matches!(work.base, Base::Kept));
+    let files = kept.map(Snapshot::files).transpose()?.unwrap_or_default();
     for (partition, mut groups) in new {
-        if let (Base::Kept, Some(state)) = (&work.base, &state) {
-            for file in of_partition(&partition) {
-                groups.extend(datafile::read(&run.state, state.version(), &file.path).await?);
-            }
+        if let Some(state) = kept {
+            groups.extend(read_partition(&run.state, state.version(), plan, &files, &partition).await?);
         }
         let merged = plan.merge(groups).await?;
         actions.push(put(&run.state, plan, &partition, &plan.stored, &merged, now).await?);
@@ -113,6 +109,21 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
             Ok(Step::Advanced { partitions })
         }
     }
+}
+
+/// The groups that one partition of a state holds at `version`, whose live files are `files`.
+pub(super) async fn read_partition(
+    state: &Place,
+    version: TableVersion,
+    plan: &ViewPlan,
+    files: &[Add],
+    partition: &Partition,
+) -> Result<Vec<RecordBatch>, TableError> {
+    let mut groups = Vec::new();
+    for file in files.iter().filter(|file| plan.partitioning.of_file(&file.partition_values) == *partition) {
+        groups.extend(datafile::read(state, version, &file.path).await?);
+    }
+    Ok(groups)
 }
 
 async fn find_work(

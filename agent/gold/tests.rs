@@ -38,6 +38,11 @@ fn views() -> Vec<View> {
              GROUP BY date, host, level",
         ),
         view(
+            "unknown_days",
+            "SELECT date_trunc('day', CASE WHEN level = 'warn' THEN ingested_at END) AS day, count(*) AS n FROM web \
+             GROUP BY 1",
+        ),
+        view(
             "nested",
             "WITH slow AS (SELECT host, ms * 2 AS twice FROM silver.web WHERE ms > 3) \
              SELECT host, CASE WHEN twice > 20 THEN 'slow' ELSE 'ok' END AS class, count(*) AS n, \

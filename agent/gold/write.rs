@@ -15,11 +15,12 @@ use serde_json::json;
 
 use super::partition::Partition;
 use super::plan::ViewPlan;
+use super::state::read_partition;
 use super::{GoldError, Run, VIEW_PROPERTY};
 use crate::clock::Timestamp;
 use crate::failpoint::{self, Failpoint};
 use crate::store::Place;
-use crate::table::{Commit, Cursor, DataFile, Snapshot, TableError, TableVersion, datafile, log, schema};
+use crate::table::{Commit, Cursor, DataFile, Snapshot, TableError, TableVersion, log, schema};
 
 /// The table property that tells which state a Gold table shows.
 const STATE_PROPERTY: &str = "logsmith.state";
@@ -70,10 +71,7 @@ pub(super) async fn project(run: &Run<'_>, plan: &ViewPlan) -> Result<Projection
         actions.extend(removed.into_iter().map(Action::Remove));
     }
     for partition in &stale {
-        let mut groups = Vec::new();
-        for file in files.iter().filter(|file| partition_of(file) == *partition) {
-            groups.extend(datafile::read(&run.state, state.version(), &file.path).await?);
-        }
+        let groups = read_partition(&run.state, state.version(), plan, &files, partition).await?;
         let rows = plan.finish(groups).await?;
         if !rows.is_empty() {
             actions.push(put(&run.gold, plan, partition, &plan.shown, &rows, now).await?);
