@@ -111,9 +111,12 @@ async fn checkpoint_if_due(table: &Place) -> Result<(), TableError> {
 mod tests {
     use std::cell::RefCell;
 
+    use arrow::util::pretty::pretty_format_batches;
+
     use super::*;
     use crate::compact::fake_host::{DAY, FakeHost, Noon, Row, lake};
     use crate::config::View;
+    use crate::query;
 
     fn view(name: &str, sql: &str) -> View {
         View { name: name.into(), sql: sql.into(), hash_partitions: 1 }
@@ -133,6 +136,66 @@ mod tests {
         assert!(broken.result.as_ref().unwrap_err().to_string().contains("nothing"));
         assert_eq!(levels.result.as_ref().unwrap().silver, Some(TableVersion(0)));
         assert!(config.place.join("landing").list().await.unwrap().is_empty());
+    }
+
+    const VICTIM_LAKE: &str = "LOGSMITH_TEST_LAKE";
+
+    fn counted() -> Vec<View> {
+        vec![
+            view("levels", "SELECT level, count(*) AS n, sum(ms) AS ms FROM web GROUP BY level"),
+            view(
+                "hours",
+                "SELECT date_trunc('hour', ingested_at) AS hour, count(*) AS n FROM web GROUP BY 1",
+            ),
+        ]
+    }
+
+    #[tokio::test]
+    #[ignore = "a process of its own for the test below"]
+    async fn victim() {
+        let Ok(folder) = std::env::var(VICTIM_LAKE) else { return };
+        let place = Place::local(std::path::Path::new(&folder)).unwrap();
+        let config = Central { place, options: Default::default(), views: counted() };
+        run_once(&config, &Noon).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_pass_killed_at_any_edge_is_finished_by_the_next() {
+        let (folder, mut config) = lake(Vec::new());
+        config.views = counted();
+        let mut hosts = ["a", "b"].map(|host| FakeHost::new(&config, host));
+        let edges =
+            ["after-silver-commit", "after-state-commit", "after-gold-commit", "before-delete", "mid-delete"];
+        for (n, edge) in (0..).zip(edges.into_iter().chain(edges)) {
+            for host in &mut hosts {
+                host.put(&[Row::at(DAY + n * 3_600_000_000, "info", 1), Row::at(DAY, "warn", 2)]).await;
+            }
+            let killed = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "central::tests::victim", "--ignored"])
+                .env(VICTIM_LAKE, folder.path())
+                .env("LOGSMITH_KILL_AT", edge)
+                .output()
+                .unwrap();
+            assert_eq!(
+                std::os::unix::process::ExitStatusExt::signal(&killed.status),
+                Some(6),
+                "{edge}: {killed:?}"
+            );
+        }
+        let report = run_once(&config, &Noon).await.unwrap();
+        assert!(report.views.iter().all(|view| view.result.is_ok()), "{report:?}");
+        assert!(report.folded.tables.values().all(|table| table.quarantined.is_empty()));
+        assert!(config.place.join("landing").list().await.unwrap().is_empty());
+        let context = query::session(query::discover(&config.place).await.unwrap()).await.unwrap();
+        for sql in [
+            "SELECT count(*), count(DISTINCT host || offset) FROM silver.web",
+            "SELECT sum(n), sum(ms) * 2 / 3 FROM gold.levels",
+            "SELECT sum(n) AS n, sum(n) AS m FROM gold.hours",
+        ] {
+            let answer = query::run(&context, sql).await.unwrap();
+            let text = pretty_format_batches(&answer).unwrap().to_string();
+            assert!(text.contains("| 40 ") && text.matches("40 ").count() == 2, "{sql}: {text}");
+        }
     }
 
     #[tokio::test]

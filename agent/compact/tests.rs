@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::fake_host::{DAY, FakeHost, HOUR, Noon, Row, lake, with_column};
 use super::*;
-use crate::sync::landing::{Footer, Seq};
+use crate::sync::landing::{DEAD_LETTER, Footer, Seq};
 use crate::table::{Snapshot, datafile};
 
 async fn pass(config: &Central) -> TableReport {
@@ -319,4 +319,31 @@ async fn cursors_are_read_through_a_checkpoint() {
     let after = Snapshot::load(&place).await.unwrap().unwrap();
     assert_eq!(after.cursors().await.unwrap().get("stream/a/id-a"), Some(&2));
     assert_eq!(before.cursors().await.unwrap().get("stream/a/id-a"), Some(&1));
+}
+
+#[tokio::test]
+async fn dead_letters_are_folded_like_any_table_and_an_object_without_rows_is_passed() {
+    let (_folder, config) = lake(Vec::new());
+    let mut host = FakeHost::new(&config, "a");
+    host.put(&[]).await;
+    host.stream.table = DEAD_LETTER.into();
+    let batch = host.batch(&[Row::at(DAY, "info", 1)]);
+    let columns = ["host", "source", "path", "file", "offset", "ingested_at", "processed_at"];
+    let indices: Vec<usize> = columns.iter().map(|name| batch.schema().index_of(name).unwrap()).collect();
+    let batch = batch.project(&indices).unwrap();
+    let batch = with_column(&batch, "line", Arc::new(StringArray::from(vec!["{broken"])));
+    let raw = arrow::array::BinaryArray::from(vec![Some(b"\xff".as_slice())]);
+    let batch = with_column(&batch, "raw", Arc::new(raw));
+    host.seq = 0;
+    host.previous = None;
+    host.put_batch(&with_column(&batch, "reason", Arc::new(StringArray::from(vec!["no JSON"])))).await;
+
+    let report = compact(&config, &Noon).await.unwrap();
+    let rows = |table: &str| report.tables.get(table).map(|table| (table.objects, table.rows));
+    assert_eq!((rows("web"), rows("dead_letter")), (Some((1, 0)), Some((1, 1))));
+    assert_eq!(silver(&config).await.1, 0);
+    let place = config.place.join("silver/dead_letter");
+    let snapshot = Snapshot::load(&place).await.unwrap().unwrap();
+    assert_eq!(snapshot.files().unwrap().len(), 1);
+    assert!(snapshot.schema().unwrap().field_with_name("seq").is_err());
 }
