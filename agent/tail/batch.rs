@@ -1,0 +1,378 @@
+//! Lines as columns, from the read buffer on.
+//!
+//! File bytes are read into chunks; a line is a view (length, prefix, chunk, place) into its chunk and is never copied.
+//! Whatever is constant for a stretch of rows is kept once for the run.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryBuilder, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray, make_view,
+    new_null_array,
+};
+use arrow::buffer::{Buffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::error::ArrowError;
+use rustix::buffer::spare_capacity;
+
+use super::positions::FileKey;
+use crate::clock::{Day, Timestamp};
+
+/// A chunk is read in one go; half a megabyte stays in the processor's cache while it is framed.
+const CHUNK_BYTES: usize = 512 << 10;
+/// With less room than this left, the next chunk is begun.
+const ROOM_BYTES_MIN: usize = 32 << 10;
+/// What a row takes besides its text: view and offset.
+const ROW_BYTES: usize = 24;
+
+/// Lines on their way to Bronze, all ingested on one UTC day.
+///
+/// Holds up to the given number of bytes (text, and 24 for each row), exceeded by one chunk or one line at most.
+#[derive(Debug)]
+pub struct LineBatch {
+    chunks: Vec<Vec<u8>>,
+    rows: Rows,
+    runs: Vec<Run>,
+    ingested: Option<(Timestamp, Timestamp)>,
+}
+
+/// What differs from row to row.
+#[derive(Debug)]
+pub(super) struct Rows {
+    bytes_max: usize,
+    /// Bytes of the chunks that are in use.
+    text_bytes: usize,
+    views: Vec<u128>,
+    offsets: Vec<i64>,
+    raw: Vec<Raw>,
+    cut: Vec<(usize, u64)>,
+    /// Up to here lines lie in the last chunk.
+    used: usize,
+}
+
+/// Consecutive rows of one file, taken at one time.
+#[derive(Debug)]
+struct Run {
+    rows: usize,
+    origin: Origin,
+}
+
+/// Where rows come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) file: FileKey,
+    pub(super) path: Arc<str>,
+    pub(super) source: Arc<str>,
+    pub(super) ingested_at: Timestamp,
+}
+
+/// A row whose bytes are not UTF-8.
+#[derive(Debug)]
+struct Raw {
+    row: usize,
+    chunk: usize,
+    bytes: Range<usize>,
+}
+
+/// Bytes just read into the last chunk, not yet settled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    start: usize,
+    pub(super) len: usize,
+    pub(super) end: SpanEnd,
+}
+
+/// Why a span ends where it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SpanEnd {
+    /// The file ended there.
+    File,
+    /// The chunk was full.
+    Chunk,
+}
+
+/// The bytes of a span, in their chunk.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SpanBytes<'a> {
+    pub(super) bytes: &'a [u8],
+    start: usize,
+    chunk: usize,
+}
+
+/// What is known of the bytes of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Text {
+    /// They are UTF-8: the stretch around them has been checked.
+    Valid,
+    /// They are to be checked.
+    Unchecked,
+}
+
+impl Rows {
+    /// Adds the line that stands at `place` of the span.
+    pub(super) fn push(&mut self, span: &SpanBytes<'_>, place: Range<usize>, text: Text, offset: u64) {
+        let line = span.bytes.get(place.clone()).unwrap_or_default();
+        let place = span.start + place.start..span.start + place.end;
+        self.text_bytes += place.end.saturating_sub(self.used);
+        self.used = self.used.max(place.end);
+        self.offsets.push(offset as i64);
+        if text == Text::Unchecked && simdutf8::basic::from_utf8(line).is_err() {
+            self.raw.push(Raw { row: self.views.len(), chunk: span.chunk, bytes: place });
+            self.views.push(0);
+        } else {
+            self.views.push(make_view(line, span.chunk as u32, place.start as u32));
+        }
+    }
+
+    /// Says of the line added last that `bytes` of it were left out.
+    pub(super) fn mark_cut(&mut self, bytes: u64) {
+        self.cut.push((self.views.len().saturating_sub(1), bytes));
+    }
+
+    /// Whether the batch holds its bytes.
+    pub(super) fn is_full(&self) -> bool {
+        self.text_bytes + ROW_BYTES * self.views.len() >= self.bytes_max
+    }
+}
+
+impl LineBatch {
+    /// An empty batch for up to `bytes_max` bytes. Allocates nothing yet.
+    pub fn new(bytes_max: usize) -> Self {
+        let rows = Rows {
+            bytes_max,
+            text_bytes: 0,
+            views: Vec::new(),
+            offsets: Vec::new(),
+            raw: Vec::new(),
+            cut: Vec::new(),
+            used: 0,
+        };
+        Self { chunks: Vec::new(), rows, runs: Vec::new(), ingested: None }
+    }
+
+    /// Number of lines.
+    pub fn rows(&self) -> usize {
+        self.rows.views.len()
+    }
+
+    /// Bytes held: text, and 24 for each row.
+    pub fn bytes(&self) -> usize {
+        self.rows.text_bytes + ROW_BYTES * self.rows()
+    }
+
+    /// The most bytes that this batch is to hold.
+    pub fn bytes_max(&self) -> usize {
+        self.rows.bytes_max
+    }
+
+    /// Whether the batch holds its bytes.
+    pub fn is_full(&self) -> bool {
+        self.rows.is_full()
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.chunks.iter().map(Vec::capacity).sum::<usize>() + ROW_BYTES * self.rows.views.capacity()
+    }
+
+    /// The first and the last `ingested_at`; none while there are no rows.
+    pub fn ingested(&self) -> Option<(Timestamp, Timestamp)> {
+        self.ingested
+    }
+
+    /// The UTC day of all rows; none while there are no rows.
+    pub fn day(&self) -> Option<Day> {
+        self.ingested.map(|(first, _)| first.day())
+    }
+
+    /// Reads from `at` into the room of the last chunk, which is at least `need` bytes.
+    pub(super) fn fill(&mut self, file: &File, at: u64, need: usize) -> io::Result<Span> {
+        let room = self.chunks.last().map_or(0, |chunk| chunk.capacity() - chunk.len());
+        if room < need.max(ROOM_BYTES_MIN) {
+            // A chunk that was begun and not used is not kept.
+            self.chunks.pop_if(|chunk| chunk.is_empty());
+            self.chunks.push(Vec::with_capacity(need.max(CHUNK_BYTES)));
+        }
+        let Some(chunk) = self.chunks.last_mut() else { return Err(io::ErrorKind::OutOfMemory.into()) };
+        let start = chunk.len();
+        self.rows.used = start;
+        let mut end = SpanEnd::Chunk;
+        while chunk.len() < chunk.capacity() {
+            let next = at + (chunk.len() - start) as u64;
+            match rustix::io::pread(file, spare_capacity(chunk), next) {
+                Ok(0) => {
+                    end = SpanEnd::File;
+                    break;
+                }
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => {
+                    chunk.truncate(start);
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(Span { start, len: chunk.len() - start, end })
+    }
+
+    /// The bytes of a span, and the rows to add its lines to.
+    pub(super) fn open(&mut self, span: Span) -> (SpanBytes<'_>, &mut Rows) {
+        let chunk = self.chunks.len().saturating_sub(1);
+        let bytes = self.chunks.last().and_then(|chunk| chunk.get(span.start..span.start + span.len));
+        (SpanBytes { bytes: bytes.unwrap_or_default(), start: span.start, chunk }, &mut self.rows)
+    }
+
+    /// Ends the use of a span: what lies behind the lines added is dropped, and all rows added since the last call
+    /// come from `origin`. Returns how many of them were no UTF-8.
+    pub(super) fn settle(&mut self, origin: &Origin) -> u64 {
+        let before: usize = self.runs.last().map_or(0, |run| run.rows);
+        let Some(chunk) = self.chunks.last_mut() else { return 0 };
+        chunk.truncate(self.rows.used);
+        let fresh = self.rows.raw.partition_point(|raw| raw.row < before);
+        for raw in self.rows.raw.iter().skip(fresh) {
+            let block = raw.chunk as u32;
+            let text = replace_invalid(chunk, raw.bytes.clone());
+            self.rows.text_bytes += text.len();
+            if let Some(row) = self.rows.views.get_mut(raw.row) {
+                *row = make_view(chunk.get(text.clone()).unwrap_or_default(), block, text.start as u32);
+            }
+        }
+        let rows = self.rows();
+        if rows > before {
+            let at = origin.ingested_at;
+            let (first, last) = self.ingested.unwrap_or((at, at));
+            self.ingested = Some((first.min(at), last.max(at)));
+            match self.runs.last_mut().filter(|run| run.origin == *origin) {
+                Some(run) => run.rows = rows,
+                None => self.runs.push(Run { rows, origin: origin.clone() }),
+            }
+        }
+        (self.rows.raw.len() - fresh) as u64
+    }
+
+    /// The columns of Bronze without its partition column; `host` is the same in every row.
+    pub fn finish(self, host: &str) -> Result<RecordBatch, ArrowError> {
+        let rows = self.rows();
+        let raw = self.raw_column();
+        let cut = self.cut_column();
+        let (path, source) =
+            (self.text_column(|origin| &origin.path), self.text_column(|origin| &origin.source));
+        let host = repeated([(host, rows)].into_iter(), rows)?;
+        let ingested_at = self.number_column(|origin| origin.ingested_at.micros());
+        let file = self.number_column(|origin| origin.file.column());
+        let chunks: Vec<Buffer> = self.chunks.into_iter().map(Buffer::from_vec).collect();
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(line_column(self.rows.views, chunks)),
+            raw,
+            Arc::new(Int64Array::from(file)),
+            Arc::new(Int64Array::from(self.rows.offsets)),
+            path?,
+            source?,
+            host,
+            Arc::new(TimestampMicrosecondArray::from(ingested_at).with_timezone("UTC")),
+            cut,
+        ];
+        RecordBatch::try_new(line_schema(), columns)
+    }
+
+    fn number_column(&self, value: impl Fn(&Origin) -> i64) -> Vec<i64> {
+        let mut column = Vec::with_capacity(self.rows());
+        for run in &self.runs {
+            column.resize(run.rows, value(&run.origin));
+        }
+        column
+    }
+
+    fn text_column(&self, value: impl Fn(&Origin) -> &Arc<str>) -> Result<ArrayRef, ArrowError> {
+        repeated(self.runs.iter().map(|run| (&**value(&run.origin), run.rows)), self.rows())
+    }
+
+    fn raw_column(&self) -> ArrayRef {
+        if self.rows.raw.is_empty() {
+            return new_null_array(&DataType::Binary, self.rows());
+        }
+        let mut column =
+            BinaryBuilder::with_capacity(self.rows(), self.rows.raw.iter().map(|raw| raw.bytes.len()).sum());
+        let mut next = 0;
+        for raw in &self.rows.raw {
+            column.append_nulls(raw.row - next);
+            let chunk = self.chunks.get(raw.chunk);
+            column.append_value(chunk.and_then(|chunk| chunk.get(raw.bytes.clone())).unwrap_or_default());
+            next = raw.row + 1;
+        }
+        column.append_nulls(self.rows() - next);
+        Arc::new(column.finish())
+    }
+
+    fn cut_column(&self) -> ArrayRef {
+        if self.rows.cut.is_empty() {
+            return new_null_array(&DataType::Int64, self.rows());
+        }
+        let mut column = Int64Array::builder(self.rows());
+        let mut next = 0;
+        for (row, bytes) in &self.rows.cut {
+            column.append_nulls(row - next);
+            column.append_value(*bytes as i64);
+            next = row + 1;
+        }
+        column.append_nulls(self.rows() - next);
+        Arc::new(column.finish())
+    }
+}
+
+/// The columns that [`LineBatch::finish`] makes. Texts are views; in Parquet they are plain strings.
+pub fn line_schema() -> SchemaRef {
+    let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    Arc::new(Schema::new(vec![
+        Field::new("line", DataType::Utf8View, false),
+        Field::new("raw", DataType::Binary, true),
+        Field::new("file", DataType::Int64, false),
+        Field::new("offset", DataType::Int64, false),
+        Field::new("path", DataType::Utf8View, false),
+        Field::new("source", DataType::Utf8View, false),
+        Field::new("host", DataType::Utf8View, false),
+        Field::new("ingested_at", micros, false),
+        Field::new("cut_bytes", DataType::Int64, true),
+    ]))
+}
+
+/// Writes the text of a line that is no UTF-8 behind all others in its chunk, with U+FFFD for what is invalid, and
+/// returns its place.
+fn replace_invalid(chunk: &mut Vec<u8>, line: Range<usize>) -> Range<usize> {
+    let start = chunk.len();
+    let bytes = chunk.get(line).unwrap_or_default().to_vec();
+    for part in bytes.utf8_chunks() {
+        chunk.extend_from_slice(part.valid().as_bytes());
+        if !part.invalid().is_empty() {
+            chunk.extend_from_slice("\u{FFFD}".as_bytes());
+        }
+    }
+    start..chunk.len()
+}
+
+/// A column of `rows` texts, each given with the row it reaches up to; every distinct run is stored once.
+fn repeated<'a>(runs: impl Iterator<Item = (&'a str, usize)>, rows: usize) -> Result<ArrayRef, ArrowError> {
+    let (mut text, mut views, mut last) = (Vec::new(), Vec::with_capacity(rows), "");
+    let mut place = 0;
+    for (value, end) in runs {
+        if value != last {
+            place = text.len();
+            text.extend_from_slice(value.as_bytes());
+            last = value;
+        }
+        views.resize(end, make_view(value.as_bytes(), 0, place as u32));
+    }
+    Ok(Arc::new(StringViewArray::try_new(views.into(), vec![Buffer::from_vec(text)], None)?))
+}
+
+#[expect(
+    unsafe_code,
+    reason = "the safe constructor checks the UTF-8 of each line again, a fifth of the tail's work"
+)]
+fn line_column(views: Vec<u128>, chunks: Vec<Buffer>) -> StringViewArray {
+    // SAFETY: each view was made by `make_view` from the very bytes at its chunk and place (`push`, `settle`). A chunk
+    // is only ever truncated to `used`, behind all of its lines, and appended to. The bytes are UTF-8: `push` checks
+    // them unless `take_lines` has checked the stretch around them, and `replace_invalid` writes only valid text.
+    unsafe { StringViewArray::new_unchecked(ScalarBuffer::from(views), chunks, None) }
+}

@@ -1,0 +1,342 @@
+//! The files that are known, and the ways to find one: by key, by inode, by path.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::identity::{FileId, Fingerprint, Stat, births_agree};
+use super::lines::Before;
+use super::positions::{FileKey, FileRecord};
+use crate::clock::Timestamp;
+
+/// After this long a change must have moved a file's modification time, however coarse its clock.
+const RACY: Duration = Duration::from_secs(2);
+
+/// A file that is read, or was.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) key: FileKey,
+    /// Index of the source that reads it; none if the config has no such source now.
+    pub(super) source: Option<usize>,
+    pub(super) source_name: Arc<str>,
+    pub(super) path: Arc<Path>,
+    /// The path as the column shows it.
+    pub(super) label: Arc<str>,
+    /// The path of the file itself, if `path` is a symbolic link.
+    pub(super) target: Option<PathBuf>,
+    /// Where it stood when its bytes were last found to be the same, if that was elsewhere: copies of it are named so.
+    pub(super) was_at: Option<Arc<Path>>,
+    pub(super) id: FileId,
+    pub(super) born: Option<i64>,
+    pub(super) since: Timestamp,
+    pub(super) print: Fingerprint,
+    pub(super) offset: u64,
+    /// Its size when it was last seen that what was read stands in it: so many bytes were certainly its own.
+    pub(super) size: u64,
+    pub(super) before: Before,
+    pub(super) place: Place,
+    /// Number of the scan that added it; 0 if it was known at the start.
+    pub(super) added: u64,
+    /// Number of the scan that saw it last.
+    pub(super) seen: u64,
+    /// It is in the queue for reading.
+    pub(super) queued: bool,
+    /// Its record differs from the one handed out last.
+    pub(super) dirty: bool,
+    /// It may have been truncated or rewritten: the next scan decides.
+    pub(super) suspect: bool,
+    /// What the last scan saw of it.
+    pub(super) looked: Look,
+    /// What it looked like when it was last read to its end and found unchanged.
+    pub(super) checked: Option<Look>,
+    /// When it last grew, or was moved.
+    pub(super) grown: Timestamp,
+    /// The bytes behind the last newline.
+    pub(super) partial: Option<Partial>,
+    /// Bytes from the offset on that hold no newline and are more than a line may have; 0 if there are none.
+    pub(super) overlong: u64,
+    /// Why it cannot be read, said once.
+    pub(super) trouble: Option<io::ErrorKind>,
+}
+
+/// How a file stands to the paths of its source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At a path that the source includes.
+    Included,
+    /// At another path, to which a rotation took it.
+    Rotated,
+    /// At no path: it is deleted or moved out of reach, and read through its handle.
+    Unlinked,
+    /// At a path that no source includes now: it is remembered and not read.
+    Dormant,
+}
+
+/// Size and modification time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Look {
+    pub(super) size: u64,
+    pub(super) modified: i64,
+}
+
+impl Look {
+    pub(super) fn of(stat: &Stat) -> Self {
+        Self { size: stat.size, modified: stat.modified }
+    }
+}
+
+/// Bytes behind the last newline, and since when they are as many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Partial {
+    pub(super) bytes: u64,
+    pub(super) since: Timestamp,
+}
+
+impl Known {
+    /// A file seen for the first time; nothing of it is read.
+    pub(super) fn new(
+        key: FileKey,
+        source: (usize, Arc<str>),
+        path: &Path,
+        stat: &Stat,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            key,
+            source: Some(source.0),
+            source_name: source.1,
+            path: path.into(),
+            label: path.to_string_lossy().into(),
+            target: link_target(path),
+            was_at: None,
+            id: stat.id,
+            born: stat.born,
+            since: now,
+            print: Fingerprint::unread(),
+            offset: 0,
+            size: stat.size,
+            before: Before::Line,
+            place: Place::Included,
+            added: 0,
+            seen: 0,
+            queued: false,
+            dirty: true,
+            suspect: false,
+            looked: Look::of(stat),
+            checked: None,
+            grown: now,
+            partial: None,
+            overlong: 0,
+            trouble: None,
+        }
+    }
+
+    /// A file known from its record.
+    pub(super) fn from_record(record: FileRecord, source: Option<usize>, place: Place) -> Self {
+        Self {
+            key: record.key,
+            source,
+            source_name: record.source.into(),
+            label: record.path.to_string_lossy().into(),
+            target: link_target(&record.path),
+            was_at: None,
+            path: record.path.into(),
+            id: FileId { dev: record.dev, ino: record.ino },
+            born: record.born,
+            since: Timestamp::from_micros(record.since),
+            print: record.print,
+            offset: record.offset,
+            size: record.size.max(record.offset),
+            before: if record.open_line { Before::OpenLine } else { Before::Line },
+            place,
+            added: 0,
+            seen: 0,
+            queued: false,
+            dirty: false,
+            suspect: false,
+            looked: Look::default(),
+            checked: None,
+            grown: Timestamp::from_micros(record.since),
+            partial: None,
+            overlong: 0,
+            trouble: None,
+        }
+    }
+
+    pub(super) fn record(&self) -> FileRecord {
+        FileRecord {
+            key: self.key,
+            source: self.source_name.to_string(),
+            path: self.path.to_path_buf(),
+            dev: self.id.dev,
+            ino: self.id.ino,
+            born: self.born,
+            since: self.since.micros(),
+            offset: self.offset,
+            size: self.size,
+            print: self.print.clone(),
+            open_line: self.before == Before::OpenLine,
+            rotated: self.place == Place::Rotated,
+            gone: false,
+        }
+    }
+
+    /// Whether `stat` is of this file, as far as inode and birth time tell.
+    pub(super) fn is(&self, stat: &Stat) -> bool {
+        self.id == stat.id && births_agree(self.born, stat.born)
+    }
+
+    /// Whether a file found elsewhere, or with other content, can be this one: where births are not known, a file of
+    /// which no byte is known could be any that was given its inode. Nothing is lost by taking it for a new one.
+    pub(super) fn can_be(&self, stat: &Stat) -> bool {
+        let is_told = self.print.head.len() > 0 || (self.born.is_some() && stat.born.is_some());
+        self.is(stat) && (is_told || stat.size == 0)
+    }
+
+    /// The largest size seen.
+    pub(super) fn size_seen(&self) -> u64 {
+        self.size.max(self.looked.size)
+    }
+
+    /// Bytes to read, if it is still the same file.
+    pub(super) fn unread(&self) -> u64 {
+        self.size_seen().saturating_sub(self.offset)
+    }
+
+    /// Whether the file has changed, or may have, since it was last read to its end.
+    pub(super) fn needs_reading(&self) -> bool {
+        self.source.is_some()
+            && !self.suspect
+            && self.place != Place::Dormant
+            && (self.checked != Some(self.looked) || self.trouble.is_some())
+    }
+
+    /// Notes that what was read of the file stands in it.
+    pub(super) fn note_intact(&mut self) {
+        self.size = self.size_seen();
+        self.suspect = false;
+        self.trouble = None;
+        self.was_at = None;
+    }
+
+    /// Notes that the file is read to its end and unchanged, unless it was modified so lately that its modification
+    /// time need not show a change that came after.
+    pub(super) fn note_checked(&mut self, now: Timestamp) {
+        let settled = i128::from(self.looked.modified) / 1000 + RACY.as_micros() as i128;
+        self.checked = (i128::from(now.micros()) > settled).then_some(self.looked);
+    }
+
+    /// The paths that lead to the file, or did.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        [Some(&*self.path), self.target.as_deref(), self.was_at.as_deref()].into_iter().flatten()
+    }
+
+    /// Opens the file at its path, if that still leads to it.
+    pub(super) fn open(&self) -> io::Result<File> {
+        let file = File::open(&self.path)?;
+        match Stat::of_file(&file)? {
+            Some(stat) if self.is(&stat) => Ok(file),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+}
+
+/// Where the symbolic link at `path` leads to; none if it is no link.
+fn link_target(path: &Path) -> Option<PathBuf> {
+    let is_link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+    is_link.then(|| std::fs::canonicalize(path).ok()).flatten()
+}
+
+/// All known files.
+#[derive(Debug, Default)]
+pub(super) struct Files {
+    by_key: BTreeMap<FileKey, Known>,
+    by_id: HashMap<FileId, FileKey>,
+    by_path: HashMap<Arc<Path>, Vec<FileKey>>,
+}
+
+impl Files {
+    pub(super) fn insert(&mut self, known: Known) {
+        self.by_id.insert(known.id, known.key);
+        self.by_path.entry(Arc::clone(&known.path)).or_default().push(known.key);
+        self.by_key.insert(known.key, known);
+    }
+
+    pub(super) fn remove(&mut self, key: FileKey) -> Option<Known> {
+        let known = self.by_key.remove(&key)?;
+        self.unlink_id(key, known.id);
+        self.unlink_path(key, &known.path);
+        Some(known)
+    }
+
+    pub(super) fn get(&self, key: FileKey) -> Option<&Known> {
+        self.by_key.get(&key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: FileKey) -> Option<&mut Known> {
+        self.by_key.get_mut(&key)
+    }
+
+    pub(super) fn at_id(&self, id: FileId) -> Option<FileKey> {
+        self.by_id.get(&id).copied()
+    }
+
+    /// The files whose last path is `path`.
+    pub(super) fn at_path(&self, path: &Path) -> &[FileKey] {
+        self.by_path.get(path).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Known> {
+        self.by_key.values()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Known> {
+        self.by_key.values_mut()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Notes that a file now stands at another path.
+    pub(super) fn move_to(&mut self, key: FileKey, path: &Path) {
+        let Some(known) = self.by_key.get_mut(&key) else { return };
+        let old = std::mem::replace(&mut known.path, path.into());
+        known.label = path.to_string_lossy().into();
+        known.target = link_target(path);
+        known.dirty = true;
+        known.was_at.get_or_insert_with(|| Arc::clone(&old));
+        let path = Arc::clone(&known.path);
+        self.unlink_path(key, &old);
+        self.by_path.entry(path).or_default().push(key);
+    }
+
+    /// Notes that a file has another inode: its copy took its place, or its device has a new number.
+    pub(super) fn set_id(&mut self, key: FileKey, id: FileId, born: Option<i64>) {
+        let Some(known) = self.by_key.get_mut(&key) else { return };
+        let old = std::mem::replace(&mut known.id, id);
+        known.born = born;
+        known.dirty = true;
+        self.unlink_id(key, old);
+        self.by_id.insert(id, key);
+    }
+
+    /// Forgets which file an inode is: it has been given to another.
+    pub(super) fn unlink_id(&mut self, key: FileKey, id: FileId) {
+        if self.by_id.get(&id) == Some(&key) {
+            self.by_id.remove(&id);
+        }
+    }
+
+    fn unlink_path(&mut self, key: FileKey, path: &Path) {
+        if let Some(keys) = self.by_path.get_mut(path) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.by_path.remove(path);
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! How a file is told again: its inode and birth time, and hashes of windows of its bytes.
+
+use std::fmt;
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::str::FromStr;
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// The head of a file is told by up to this many bytes.
+pub(super) const HEAD_BYTES: usize = 1024;
+/// What stands before an offset is told by up to this many bytes.
+pub(super) const TAIL_BYTES: usize = 256;
+/// Short beginnings are marked, too: a copy may be shorter than the head.
+const SHORT_HEAD_BYTES: [usize; 3] = [16, 64, 256];
+/// Marks kept of a file.
+const MARKS_MAX: usize = 6;
+/// A mark is set this far behind the offset.
+const MARK_DISTANCE: usize = 4096;
+
+/// Device and inode: unique among the files that exist at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct FileId {
+    pub(super) dev: u64,
+    pub(super) ino: u64,
+}
+
+/// What the file system says about a regular file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stat {
+    pub(super) id: FileId,
+    /// Microseconds since the epoch; none where the file system does not know.
+    pub(super) born: Option<i64>,
+    pub(super) size: u64,
+    /// Nanoseconds since the epoch.
+    pub(super) modified: i64,
+    pub(super) links: u64,
+}
+
+impl Stat {
+    /// The file that `path` leads to, through symbolic links; none if it is no regular file.
+    pub(super) fn of_path(path: &Path) -> io::Result<Option<Self>> {
+        std::fs::metadata(path).map(|metadata| Self::of(&metadata))
+    }
+
+    /// An open file; none if it is no regular file.
+    pub(super) fn of_file(file: &File) -> io::Result<Option<Self>> {
+        file.metadata().map(|metadata| Self::of(&metadata))
+    }
+
+    fn of(metadata: &Metadata) -> Option<Self> {
+        let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        metadata.is_file().then(|| Self {
+            id: FileId { dev: metadata.dev(), ino: metadata.ino() },
+            born: born.and_then(|age| i64::try_from(age.as_micros()).ok()),
+            size: metadata.size(),
+            modified: metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec()),
+            links: metadata.nlink(),
+        })
+    }
+}
+
+/// Whether two birth times can be those of one file.
+pub(super) fn births_agree(a: Option<i64>, b: Option<i64>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a == b,
+        _ => true,
+    }
+}
+
+/// A hash of some bytes at a place in a file. Written as `start+length:hash`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    start: u64,
+    len: u32,
+    hash: u64,
+}
+
+impl Window {
+    /// The window that covers no bytes at `start`.
+    pub(super) fn empty(start: u64) -> Self {
+        Self::over(start, &[])
+    }
+
+    /// The window over `bytes`, which stand at `start`.
+    pub(super) fn over(start: u64, bytes: &[u8]) -> Self {
+        Self { start, len: u32::try_from(bytes.len()).unwrap_or(u32::MAX), hash: xxh3_64(bytes) }
+    }
+
+    /// The window over the last bytes of `bytes`, which end at `end`.
+    pub(super) fn before(end: u64, bytes: &[u8]) -> Self {
+        let last = bytes.get(bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or(bytes);
+        Self::over(end.saturating_sub(last.len() as u64), last)
+    }
+
+    /// Bytes covered.
+    pub(super) fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Offset of the first byte covered.
+    pub(super) fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Offset of the first byte after it.
+    pub(super) fn end(&self) -> u64 {
+        self.start.saturating_add(u64::from(self.len))
+    }
+
+    /// Whether `bytes`, read at `start`, begin with what this window saw.
+    pub(super) fn opens(&self, bytes: &[u8]) -> bool {
+        bytes.get(..self.len()).is_some_and(|bytes| xxh3_64(bytes) == self.hash)
+    }
+
+    /// Whether `file` has the same bytes at this place.
+    pub(super) fn stands_in(&self, file: &File) -> io::Result<bool> {
+        let mut buffer = [0; HEAD_BYTES];
+        match buffer.get_mut(..self.len()) {
+            Some(buffer) => Ok(self.opens(bytes_at(file, self.start, buffer)?)),
+            None => Ok(false),
+        }
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}+{}:{:016x}", self.start, self.len, self.hash)
+    }
+}
+
+impl FromStr for Window {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parse = || {
+            let (start, rest) = text.split_once('+')?;
+            let (len, hash) = rest.split_once(':')?;
+            let len = len.parse().ok().filter(|len| *len as usize <= HEAD_BYTES)?;
+            Some(Self { start: start.parse().ok()?, len, hash: u64::from_str_radix(hash, 16).ok()? })
+        };
+        parse().ok_or_else(|| format!("`{text}` is not start+length:hash"))
+    }
+}
+
+impl Serialize for Window {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Window {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What is known of the bytes of one file, up to the offset read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// The first bytes of the file; grows to 1 KiB with the file.
+    pub(super) head: Window,
+    /// The bytes just before the offset: it ends there.
+    pub(super) tail: Window,
+    /// Windows further back: they tell a copy that is shorter than what was read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) marks: Vec<Window>,
+}
+
+impl Fingerprint {
+    /// Nothing known yet.
+    pub(super) fn unread() -> Self {
+        Self { head: Window::empty(0), tail: Window::empty(0), marks: Vec::new() }
+    }
+
+    /// Reads the fingerprint of a file as if it had been read up to `offset`.
+    pub(super) fn read(file: &File, offset: u64) -> io::Result<Self> {
+        let mut print = Self::unread();
+        print.renew_head(file)?;
+        print.tail = tail_at(file, offset)?;
+        Ok(print)
+    }
+
+    /// Moves on to `offset`; `read` are the bytes that stand before it, as far as they are at hand.
+    pub(super) fn advance(&mut self, offset: u64, read: &[u8]) {
+        let back = read.len().checked_sub(MARK_DISTANCE).filter(|back| *back >= TAIL_BYTES);
+        let near = back.and_then(|back| read.get(..back));
+        let near = near.map(|read| Window::before(offset.saturating_sub(MARK_DISTANCE as u64), read));
+        self.move_on(Window::before(offset, read), near);
+    }
+
+    /// Moves on to the offset where `tail` ends.
+    pub(super) fn move_on(&mut self, tail: Window, near: Option<Window>) {
+        let left = std::mem::replace(&mut self.tail, tail);
+        let mut all: Vec<Window> = near.into_iter().chain([left]).chain(self.marks.drain(..)).collect();
+        all.retain(|mark| mark.len() > 0);
+        all.sort_unstable_by_key(|mark| std::cmp::Reverse(mark.end()));
+        let oldest = all.pop();
+        // Each is at least twice as far back as the one before it, and the oldest stays.
+        let mut distance = 0;
+        for mark in all {
+            let back = tail.end().saturating_sub(mark.end());
+            if back > 2 * distance && self.marks.len() + 1 < MARKS_MAX {
+                distance = back;
+                self.marks.push(mark);
+            }
+        }
+        self.marks.extend(oldest);
+    }
+
+    /// All windows.
+    pub(super) fn windows(&self) -> impl Iterator<Item = &Window> {
+        [&self.tail, &self.head].into_iter().chain(&self.marks)
+    }
+
+    /// Whether `file` still is what was read: nothing before the offset has changed.
+    pub(super) fn stands_in(&self, file: &File) -> io::Result<bool> {
+        Ok(self.tail.stands_in(file)? && self.head.stands_in(file)?)
+    }
+
+    /// Checks the head against the file, and lets it grow with the file.
+    pub(super) fn renew_head(&mut self, file: &File) -> io::Result<bool> {
+        let mut buffer = [0; HEAD_BYTES];
+        let bytes = bytes_at(file, 0, &mut buffer)?;
+        if !self.head.opens(bytes) {
+            return Ok(false);
+        }
+        let known = self.head.len();
+        if bytes.len() > known {
+            let short =
+                SHORT_HEAD_BYTES.into_iter().filter(|len| *len > known).filter_map(|len| bytes.get(..len));
+            self.marks.extend(short.map(|bytes| Window::over(0, bytes)));
+            self.head = Window::over(0, bytes);
+        }
+        Ok(true)
+    }
+}
+
+/// The window before `offset` of an open file.
+pub(super) fn tail_at(file: &File, offset: u64) -> io::Result<Window> {
+    let mut buffer = [0; TAIL_BYTES];
+    let start = offset.saturating_sub(TAIL_BYTES as u64);
+    let len = usize::try_from(offset - start).unwrap_or(TAIL_BYTES);
+    Ok(Window::over(start, bytes_at(file, start, buffer.get_mut(..len).unwrap_or_default())?))
+}
+
+/// Reads at `start` until `buffer` is full or the file ends.
+pub(super) fn bytes_at<'a>(file: &File, start: u64, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, start + filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(buffer.get(..filled).unwrap_or_default())
+}

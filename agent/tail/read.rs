@@ -1,0 +1,217 @@
+//! One turn of reading one file. Nothing is taken from a file before it is clear that it still is the file whose
+//! bytes were read: the bytes before the offset come with the same read call as those behind it, and the head is checked after.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+
+use memchr::memchr;
+
+use super::batch::{LineBatch, Origin, SpanEnd};
+use super::files::{Known, Partial};
+use super::identity::{bytes_at, tail_at};
+use super::lines::{Before, Stretch, Taken, TakenEnd, take_beginning, take_lines, take_open_line};
+use super::source::Source;
+use super::{TailCounters, later};
+use crate::clock::Timestamp;
+
+/// Bytes of an over-long line that are searched for its end in one turn.
+const SEARCH_BYTES: usize = 1 << 20;
+
+/// What a turn has at hand.
+pub(super) struct Reading<'a> {
+    pub(super) file: &'a File,
+    pub(super) source: &'a Source,
+    pub(super) batch: &'a mut LineBatch,
+    pub(super) counters: &'a mut TailCounters,
+    /// Room for searching, kept from turn to turn.
+    pub(super) scratch: &'a mut Vec<u8>,
+    /// A line that goes on for more than this behind its cut is ended.
+    pub(super) cut_bytes_max: u64,
+    pub(super) now: Timestamp,
+}
+
+/// What came of a turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(super) enum Turn {
+    /// There may be more to read now; so many bytes were looked at.
+    More(u64),
+    /// The file is read to its end.
+    End(u64),
+    /// The file does not hold the bytes that were read any more. Nothing was taken.
+    Changed,
+}
+
+/// Reads on in a file: about a chunk, or a part of an over-long line.
+pub(super) fn turn(known: &mut Known, reading: &mut Reading<'_>) -> io::Result<Turn> {
+    if known.overlong > 0 { search(known, reading) } else { take(known, reading, 0) }
+}
+
+fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result<Turn> {
+    let tail = known.print.tail;
+    let begin = tail.len();
+    let span = reading.batch.fill(reading.file, tail.start(), need)?;
+    let is_same = tail.opens(reading.batch.open(span).0.bytes) && known.print.renew_head(reading.file)?;
+    if !is_same {
+        reading.settle(known);
+        return Ok(Turn::Changed);
+    }
+    let stretch = reading.stretch(known, span, begin);
+    let mut taken = take_lines(reading.batch, stretch);
+    if span.end == SpanEnd::File && taken.end == TakenEnd::NoNewline {
+        if reading.last_line_is_due(known, taken.rest as u64) {
+            let rest = Stretch {
+                begin: begin + taken.bytes,
+                offset: known.offset + taken.bytes as u64,
+                before: taken.before,
+                ..stretch
+            };
+            taken = joined(taken, take_open_line(reading.batch, rest));
+        }
+    } else {
+        known.partial = None;
+    }
+    let read = span.len.saturating_sub(begin) as u64;
+    let before_offset = reading.batch.open(span).0.bytes.get(..begin + taken.bytes).unwrap_or_default();
+    known.print_advance(taken.bytes as u64, before_offset);
+    reading.count(known, taken);
+    known.size = known.size.max(tail.end() + read);
+    match (taken.end, span.end) {
+        (TakenEnd::BatchFull, _) => Ok(Turn::More(read)),
+        (TakenEnd::TooLong, _) => {
+            known.overlong = taken.rest as u64;
+            Ok(Turn::More(read))
+        }
+        (TakenEnd::NoNewline, SpanEnd::File) => Ok(Turn::End(read)),
+        // The chunk was too small for the line: once more with room for the longest.
+        (TakenEnd::NoNewline, SpanEnd::Chunk) if taken.bytes == 0 && need == 0 => {
+            take(known, reading, begin + reading.source.line_bytes_max + 2)
+        }
+        (TakenEnd::NoNewline, SpanEnd::Chunk) => Ok(Turn::More(read)),
+    }
+}
+
+/// Looks for the end of a line that is longer than a line may be, without keeping what it reads.
+fn search(known: &mut Known, reading: &mut Reading<'_>) -> io::Result<Turn> {
+    if !known.print.stands_in(reading.file)? {
+        return Ok(Turn::Changed);
+    }
+    let len_max = reading.source.line_bytes_max as u64 + reading.cut_bytes_max;
+    let want =
+        usize::try_from(len_max - known.overlong.min(len_max)).unwrap_or(SEARCH_BYTES).min(SEARCH_BYTES);
+    reading.scratch.resize(SEARCH_BYTES, 0);
+    let buffer = reading.scratch.get_mut(..want).unwrap_or_default();
+    let found = bytes_at(reading.file, known.offset + known.overlong, buffer)?;
+    let read = found.len() as u64;
+    let newline = memchr(b'\n', found);
+    known.overlong += newline.map_or(read, |at| at as u64);
+    known.size = known.size.max(known.offset + known.overlong);
+    let at_end = found.len() < want;
+    match newline {
+        Some(_) => cut(known, reading, Before::Line)?,
+        None if known.overlong >= len_max => cut(known, reading, Before::OpenLine)?,
+        None if at_end && reading.last_line_is_due(known, known.overlong) => {
+            cut(known, reading, Before::OpenLine)?
+        }
+        None if at_end => return Ok(Turn::End(read)),
+        None => known.partial = None,
+    }
+    Ok(Turn::More(read))
+}
+
+/// Takes an over-long line, whose length is now known, with its newline if it is followed by one.
+fn cut(known: &mut Known, reading: &mut Reading<'_>, after: Before) -> io::Result<()> {
+    let (offset, max) = (known.offset, reading.source.line_bytes_max);
+    let mut last = [0];
+    let last = bytes_at(reading.file, offset + known.overlong - 1, &mut last)?;
+    let is_return = after == Before::Line && last == b"\r";
+    let line_bytes = known.overlong - u64::from(is_return);
+    // One byte more than is kept shows whether a character ends there.
+    let mut span = reading.batch.fill(reading.file, offset, max + 2)?;
+    span.len = span.len.min(max + 1).min(usize::try_from(line_bytes).unwrap_or(usize::MAX));
+    let stretch = reading.stretch(known, span, 0);
+    let mut taken = take_beginning(reading.batch, stretch, line_bytes - span.len as u64);
+    taken.before = after;
+    let taken_bytes = known.overlong + u64::from(after == Before::Line);
+    let tail = tail_at(reading.file, offset + taken_bytes)?;
+    reading.count(known, taken);
+    known.print.move_on(tail, None);
+    known.offset += taken_bytes;
+    known.overlong = 0;
+    known.partial = None;
+    known.dirty = true;
+    Ok(())
+}
+
+fn joined(lines: Taken, last: Taken) -> Taken {
+    Taken {
+        bytes: lines.bytes + last.bytes,
+        rest: 0,
+        cut_lines: lines.cut_lines + last.cut_lines,
+        cut_bytes: lines.cut_bytes + last.cut_bytes,
+        ..last
+    }
+}
+
+impl Known {
+    /// Moves the position on over `taken` bytes; `read` ends there.
+    fn print_advance(&mut self, taken: u64, read: &[u8]) {
+        if taken > 0 {
+            self.offset += taken;
+            self.print.advance(self.offset, read);
+            self.dirty = true;
+        }
+    }
+}
+
+impl Reading<'_> {
+    fn stretch(&self, known: &Known, span: super::batch::Span, begin: usize) -> Stretch {
+        Stretch {
+            span,
+            begin,
+            offset: known.offset,
+            line_bytes_max: self.source.line_bytes_max,
+            before: known.before,
+        }
+    }
+
+    /// Notes that `bytes` stand behind the last newline at the end of the file, and says whether that has been so for
+    /// long enough to take them for a line.
+    fn last_line_is_due(&self, known: &mut Known, bytes: u64) -> bool {
+        let known_since = known.partial.filter(|partial| partial.bytes == bytes).map(|partial| partial.since);
+        let since = known_since.unwrap_or(self.now);
+        let is_due = bytes > 0 && self.now >= later(since, self.source.last_line_timeout);
+        known.partial = (bytes > 0 && !is_due).then_some(Partial { bytes, since });
+        is_due
+    }
+
+    /// Ends the use of the span read last, and counts what was taken.
+    fn count(&mut self, known: &mut Known, taken: Taken) {
+        known.before = taken.before;
+        self.counters.cut_lines += taken.cut_lines;
+        self.counters.cut_bytes += taken.cut_bytes;
+        self.settle(known);
+    }
+
+    fn settle(&mut self, known: &Known) {
+        let origin = Origin {
+            file: known.key,
+            path: Arc::clone(&known.label),
+            source: Arc::clone(&known.source_name),
+            ingested_at: self.now,
+        };
+        self.counters.invalid_lines += self.batch.settle(&origin);
+    }
+}
+
+/// Where a file is read from if what stands in it is to be left out: behind its last newline, or, if that is far, at
+/// its end.
+pub(super) fn end_of_lines(file: &File, size: u64) -> io::Result<u64> {
+    const BACK_BYTES: u64 = 64 << 10;
+    let start = size.saturating_sub(BACK_BYTES);
+    let mut buffer = vec![0; usize::try_from(size - start).unwrap_or_default()];
+    let bytes = bytes_at(file, start, &mut buffer)?;
+    let behind = memchr::memrchr(b'\n', bytes).map(|at| start + at as u64 + 1);
+    Ok(behind.unwrap_or(if start == 0 { 0 } else { start + bytes.len() as u64 }))
+}

@@ -1,0 +1,137 @@
+//! When another file is a rotated copy of one that is known.
+//!
+//! Equal bytes alone prove nothing: two hosts, or two workers, may begin their logs with the same lines. A file is
+//! taken for a copy of a known one, its original, only if all of this holds:
+//! - Its name is the original's with a rotation's addition (`app.log` -> `app.log.1`, `app-20260731.log`,
+//!   `app.log.bak`), in the same folder or one below it. Two live files rarely have such names, and a copy has no other.
+//! - It is new: no record knows it, and the original was known before this scan. A file that no source includes must
+//!   also have been born after the original was first seen: older ones are copies of what stood there earlier.
+//! - The original has *ended*: it was truncated, rewritten, or is gone. As long as it stands unchanged, both
+//!   are equal so far and nothing is decided: the file is held back, unread, and looked at again at every scan.
+//! - Every window of the original's fingerprint that fits into the file is found there, and at least one is: with the
+//!   bytes before our offset if it is long enough, else (the copy was made before our last read) with an earlier mark.
+//!
+//! A file that is held ends up in one of three ways. Its bytes come to differ from the original's: it is a file of its
+//! own, read from 0. The original ends: it is the copy, read on from our offset under the original's key. Or
+//! neither: then the file is a prefix of a file that is read anyway. With 1 KiB or more in common that is no chance, and it
+//! stays unread; shorter ones are read as files of their own after [`HOLD`] without growth, since a few equal first
+//! lines are likely. A copy in progress grows, so it is not given up.
+//!
+//! What can go wrong: a short file (below 1 KiB) that happens to appear under a rotation's name while the original
+//! with the very same content is truncated is taken for the copy. Its bytes then equal lines that have been delivered once.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::identity::{Fingerprint, HEAD_BYTES, TAIL_BYTES, bytes_at};
+
+/// A short file that equals the beginning of another is held back for this long.
+pub(super) const HOLD: Duration = Duration::from_secs(10);
+
+/// From this size on equal bytes are no chance.
+pub(super) const STRONG_BYTES: u64 = HEAD_BYTES as u64;
+
+/// A copy that is shorter than what was read may be this long to be told by its first bytes alone.
+const HEAD_ALONE_BYTES: u64 = 4096;
+
+/// The paths whose rotated copy could stand at `path`.
+pub(super) fn origins(path: &Path) -> Vec<PathBuf> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return Vec::new() };
+    let names = original_names(name.as_bytes());
+    let folders = [Some(folder), folder.parent()];
+    folders
+        .into_iter()
+        .flatten()
+        .flat_map(|folder| names.iter().map(|name| folder.join(OsStr::from_bytes(name))))
+        .collect()
+}
+
+/// The names to which a rotation may have added something to get `name`: at the end, or before the extension.
+fn original_names(name: &[u8]) -> Vec<Vec<u8>> {
+    let extension = name.iter().rposition(|byte| *byte == b'.').unwrap_or(name.len());
+    let mut names = Vec::new();
+    for end in [name.len(), extension] {
+        let (Some(body), Some(ending)) = (name.get(..end), name.get(end..)) else { continue };
+        for (cut, _) in body.iter().enumerate().skip(1).filter(|(_, byte)| is_separator(**byte)) {
+            if let Some((stem, added)) = body.split_at_checked(cut)
+                && is_rotation(added)
+            {
+                names.push([stem, ending].concat());
+            }
+        }
+    }
+    names
+}
+
+fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'.' | b'-' | b'_' | b'~')
+}
+
+/// Whether `added` consists of separators, numbers, dates and the words that tools add to old files.
+fn is_rotation(added: &[u8]) -> bool {
+    const WORDS: [&[u8]; 11] = [
+        b"old",
+        b"bak",
+        b"backup",
+        b"copy",
+        b"orig",
+        b"prev",
+        b"previous",
+        b"rotated",
+        b"save",
+        b"tmp",
+        b"temp",
+    ];
+    let mut tokens = added
+        .split(|byte| is_separator(*byte) || matches!(byte, b':' | b'+'))
+        .filter(|token| !token.is_empty());
+    let known = tokens.all(|token| {
+        let digits = token.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'T' | b'Z'));
+        let word = token.iter().take_while(|byte| !byte.is_ascii_digit()).count();
+        let (word, number) = token.split_at_checked(word).unwrap_or((token, &[]));
+        digits || (WORDS.contains(&word) && number.iter().all(u8::is_ascii_digit))
+    });
+    known && added.len() > 1 || added == b"~"
+}
+
+/// What speaks for a copy besides its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Witness {
+    /// Nothing: it was found when the original had ended.
+    None,
+    /// It was compared with the original itself while that still stood.
+    Held,
+}
+
+/// Whether `file`, of `size` bytes, has the bytes of the original that ended with `print`.
+pub(super) fn is_copy(print: &Fingerprint, file: &File, size: u64, witness: Witness) -> io::Result<bool> {
+    let offset = print.tail.end();
+    let mut evidence = false;
+    for window in print.windows().filter(|window| window.len() > 0 && window.end() <= size) {
+        if !window.stands_in(file)? {
+            return Ok(false);
+        }
+        // Generations of one log may share a long header: it proves little about what lies far behind it.
+        evidence |= window.start() > 0 || size >= offset || size <= HEAD_ALONE_BYTES;
+    }
+    Ok(size > 0 && (evidence || witness == Witness::Held))
+}
+
+/// Whether the first `size` bytes of two files are equal, as far as their first KiB and the bytes before `size` tell.
+pub(super) fn equal_so_far(original: &File, file: &File, size: u64) -> io::Result<bool> {
+    let head = usize::try_from(size).unwrap_or(HEAD_BYTES).min(HEAD_BYTES);
+    let tail = usize::try_from(size).unwrap_or(TAIL_BYTES).min(TAIL_BYTES);
+    for (start, len) in [(0, head), (size - tail as u64, tail)] {
+        let (mut a, mut b) = ([0; HEAD_BYTES], [0; HEAD_BYTES]);
+        let (Some(a), Some(b)) = (a.get_mut(..len), b.get_mut(..len)) else { return Ok(false) };
+        let (a, b) = (bytes_at(original, start, a)?, bytes_at(file, start, b)?);
+        if a != b || b.len() != len {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}

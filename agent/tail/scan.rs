@@ -1,0 +1,349 @@
+//! Finding out which files there are, and following those that moved.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::DirEntryExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::files::{Look, Place};
+use super::handles::Rank;
+use super::identity::{FileId, Stat, births_agree};
+use super::judge::Cause;
+use super::positions::FileKey;
+use super::source::{Walk, is_compressed};
+use super::{Tail, later, rank};
+use crate::clock::Timestamp;
+
+/// How often a folder is listed for a file that is not where it was, before the file counts as gone: a folder that is
+/// being rotated while it is listed may not show it.
+const LISTINGS: usize = 4;
+/// A rotated file that no source includes is forgotten when it is read and has not changed for this long.
+const ROTATED_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a scan found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScanReport {
+    /// Files known after the scan.
+    pub known: usize,
+    /// Files seen for the first time.
+    pub found: usize,
+    /// Files that stand at another path than before.
+    pub renamed: usize,
+    /// Files that were truncated or rewritten.
+    pub truncated: usize,
+    /// Rotated copies that go on for a file that ended.
+    pub copies: usize,
+    /// Files that are gone.
+    pub gone: usize,
+    /// Files that may be copies of others and are held back.
+    pub held: usize,
+    /// Compressed files, which are not read.
+    pub compressed: usize,
+    /// Files that cannot be opened.
+    pub unreadable: usize,
+}
+
+/// A file that no record knows.
+#[derive(Clone, Debug)]
+pub(super) struct Stranger {
+    pub(super) path: PathBuf,
+    pub(super) source: usize,
+    pub(super) stat: Stat,
+}
+
+/// One scan's findings on the way.
+#[derive(Debug)]
+pub(super) struct Scan {
+    pub(super) now: Timestamp,
+    pub(super) report: ScanReport,
+    /// Files to decide about, in the order of the sources' globs.
+    pub(super) strangers: Vec<Stranger>,
+    /// The inodes of the strangers.
+    met: HashSet<FileId>,
+    /// For each source, whether this is its first scan ever.
+    pub(super) is_first: Vec<bool>,
+    /// Files that could not be opened in the scan before.
+    pub(super) unreadable: HashMap<FileId, io::ErrorKind>,
+    /// In a tail's first scan, the files known from records, by inode number.
+    by_ino: HashMap<u64, Vec<FileKey>>,
+}
+
+impl Tail {
+    /// Finds new, moved, rotated, truncated and vanished files, and queues what is to be read. To be called at the
+    /// start, when something changed, and now and then, which heals missed events. Costs about two system calls a file.
+    pub fn scan(&mut self, now: Timestamp) -> ScanReport {
+        self.scans += 1;
+        self.rescan = false;
+        let mut scan = self.begin_scan(now);
+        for (source, path) in self.walk(&mut scan) {
+            self.look_at(&mut scan, source, path);
+        }
+        self.look_for_missing(&mut scan);
+        self.look_into_changed();
+        self.judge_suspects(&mut scan);
+        let mut at = 0;
+        while let Some(stranger) = scan.strangers.get(at).cloned() {
+            self.meet(&mut scan, &stranger);
+            at += 1;
+        }
+        self.held.retain(|_, held| held.scan == self.scans);
+        self.started.extend(self.sources.iter().map(|source| source.name.clone()));
+        self.queue_changed();
+        scan.report.held = self.held.len();
+        scan.report.known = self.files.len();
+        scan.report.unreadable = self.unreadable.len();
+        scan.report
+    }
+
+    fn begin_scan(&mut self, now: Timestamp) -> Scan {
+        let mut by_ino: HashMap<u64, Vec<FileKey>> = HashMap::new();
+        if self.scans == 1 {
+            for known in self.files.iter() {
+                by_ino.entry(known.id.ino).or_default().push(known.key);
+            }
+        }
+        Scan {
+            now,
+            report: ScanReport::default(),
+            strangers: Vec::new(),
+            met: HashSet::new(),
+            is_first: self.sources.iter().map(|source| !self.started.contains(&source.name)).collect(),
+            unreadable: std::mem::take(&mut self.unreadable),
+            by_ino,
+        }
+    }
+
+    /// All paths that the sources include, each for the first source that does.
+    fn walk(&mut self, scan: &mut Scan) -> Vec<(usize, PathBuf)> {
+        let mut folders = BTreeSet::new();
+        let mut seen = HashSet::new();
+        let mut paths = Vec::new();
+        for (at, source) in self.sources.iter().enumerate() {
+            let mut walk = Walk::default();
+            source.include.iter().for_each(|glob| glob.walk(&mut walk));
+            folders.extend(walk.folders);
+            for path in walk.paths.into_iter().filter(|path| !source.excludes(path)) {
+                if is_compressed(&path) {
+                    scan.report.compressed += 1;
+                } else if seen.insert(path.clone()) {
+                    paths.push((at, path));
+                }
+            }
+        }
+        let targets = self.files.iter().filter_map(|known| known.target.as_deref()?.parent());
+        folders.extend(targets.map(Path::to_owned));
+        self.folders = folders;
+        paths
+    }
+
+    fn look_at(&mut self, scan: &mut Scan, source: usize, path: PathBuf) {
+        let Ok(Some(stat)) = self.stat(&path) else { return };
+        let key = self.files.at_id(stat.id).or_else(|| self.renumbered(scan, &path, &stat));
+        match key.and_then(|key| self.files.get_mut(key)) {
+            Some(known) if known.seen == self.scans => {}
+            Some(known) if known.can_be(&stat) => {
+                let (key, is_moved) = (known.key, *known.path != *path);
+                known.source = Some(source);
+                known.source_name =
+                    self.names.get(source).map_or_else(|| Arc::clone(&known.source_name), Arc::clone);
+                self.sighted(scan, key, &stat, Place::Included);
+                if is_moved {
+                    self.moved_to(scan, key, &path, &stat);
+                }
+            }
+            known => {
+                match known.map(|known| (known.key, known.print.head.len())) {
+                    Some((key, 0)) => self.depart(key, 0),
+                    // The inode was given to another file.
+                    Some((key, _)) => self.files.unlink_id(key, stat.id),
+                    None => {}
+                }
+                if scan.met.insert(stat.id) {
+                    scan.strangers.push(Stranger { path, source, stat });
+                }
+            }
+        }
+    }
+
+    /// A file whose device has another number than when its record was written: same inode number, birth and bytes.
+    fn renumbered(&mut self, scan: &Scan, path: &Path, stat: &Stat) -> Option<FileKey> {
+        let known = scan.by_ino.get(&stat.id.ino)?.iter().filter_map(|key| self.files.get(*key));
+        let mut same = known.filter(|known| {
+            let is_born_then = known.born.is_some() && known.born == stat.born;
+            let is_there = *known.path == *path && births_agree(known.born, stat.born);
+            known.id.dev != stat.id.dev && known.seen != self.scans && (is_born_then || is_there)
+        });
+        let file = File::open(path).ok()?;
+        let key = same.find(|known| known.print.stands_in(&file).unwrap_or(false))?.key;
+        self.files.set_id(key, stat.id, stat.born);
+        Some(key)
+    }
+
+    /// Notes what a scan sees of a known file.
+    fn sighted(&mut self, scan: &Scan, key: FileKey, stat: &Stat, place: Place) {
+        let Some(known) = self.files.get_mut(key) else { return };
+        known.seen = self.scans;
+        known.place = place;
+        known.suspect |= stat.size < known.size_seen();
+        if stat.size > known.size_seen() {
+            known.grown = scan.now;
+        }
+        known.looked = Look::of(stat);
+    }
+
+    /// Notes that a known file was found at another path, unless it still stands at the one that is known, too.
+    fn moved_to(&mut self, scan: &mut Scan, key: FileKey, path: &Path, stat: &Stat) {
+        let Some(known) = self.files.get(key) else { return };
+        let is_there = self.stat(&known.path).ok().flatten().is_some_and(|old| old.id == stat.id);
+        if !(is_there && self.includes(key, &known.path)) {
+            self.files.move_to(key, path);
+            scan.report.renamed += 1;
+        }
+    }
+
+    /// Finds out what became of the known files that the walk did not come across.
+    fn look_for_missing(&mut self, scan: &mut Scan) {
+        let unseen = self.files.iter().filter(|known| known.seen != self.scans);
+        let mut missing: Vec<FileKey> = unseen.map(|known| known.key).collect();
+        missing.retain(|key| !self.is_at_path(scan, *key));
+        let (open, mut moved): (Vec<_>, Vec<_>) = missing.into_iter().partition(|key| self.is_deleted(*key));
+        for _ in 0..LISTINGS {
+            let listing = self.list_folders(&moved);
+            moved.retain(|key| !self.is_listed(scan, &listing, *key));
+        }
+        for key in open.into_iter().chain(moved) {
+            match self.handles.get(key).and_then(|file| self.stat_file(file)) {
+                Some(stat) => self.read_out(scan, key, &stat),
+                None => self.end(scan, key, Cause::Gone),
+            }
+        }
+    }
+
+    /// Whether a file that no glob showed is at its path all the same, or needs no search.
+    fn is_at_path(&mut self, scan: &mut Scan, key: FileKey) -> bool {
+        let Some(known) = self.files.get(key) else { return true };
+        let place = known.place;
+        match self.stat(&known.path).ok().flatten().filter(|stat| known.is(stat)) {
+            Some(stat) => {
+                self.sighted(scan, key, &stat, place);
+                self.forget_if_old(scan, key);
+                true
+            }
+            None if place == Place::Dormant => {
+                self.depart(key, 0);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn is_deleted(&self, key: FileKey) -> bool {
+        self.handles.get(key).and_then(|file| self.stat_file(file)).is_some_and(|stat| stat.links == 0)
+    }
+
+    /// What stands in the folders in which these files were, by inode number.
+    fn list_folders(&self, keys: &[FileKey]) -> HashMap<u64, Vec<PathBuf>> {
+        let known = keys.iter().filter_map(|key| self.files.get(*key));
+        let wanted: HashSet<u64> = known.clone().map(|known| known.id.ino).collect();
+        let folders: BTreeSet<&Path> =
+            known.flat_map(|known| known.paths().filter_map(Path::parent)).collect();
+        let mut listing: HashMap<u64, Vec<PathBuf>> = HashMap::new();
+        for entry in
+            folders.into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten()
+        {
+            if wanted.contains(&entry.ino()) {
+                listing.entry(entry.ino()).or_default().push(entry.path());
+            }
+        }
+        listing
+    }
+
+    /// Whether a file stands in its folder under another name, which is noted.
+    fn is_listed(&mut self, scan: &mut Scan, listing: &HashMap<u64, Vec<PathBuf>>, key: FileKey) -> bool {
+        let Some(known) = self.files.get(key) else { return true };
+        let paths = listing.get(&known.id.ino).map_or(&[] as &[PathBuf], Vec::as_slice);
+        let found = paths.iter().find_map(|path| {
+            let stat = self.stat(path).ok().flatten().filter(|stat| known.can_be(stat))?;
+            Some((path, stat))
+        });
+        let Some((path, stat)) = found else { return false };
+        let place = if self.includes(key, path) { Place::Included } else { Place::Rotated };
+        self.sighted(scan, key, &stat, place);
+        self.files.move_to(key, path);
+        scan.report.renamed += 1;
+        true
+    }
+
+    /// A file to which no path leads is read through its handle until nothing more comes.
+    fn read_out(&mut self, scan: &mut Scan, key: FileKey, stat: &Stat) {
+        let is_new = self.files.get(key).is_some_and(|known| known.place != Place::Unlinked);
+        self.sighted(scan, key, stat, Place::Unlinked);
+        self.handles.set_rank(key, Rank::Unlinked);
+        let Some(known) = self.files.get_mut(key) else { return };
+        if is_new {
+            known.grown = scan.now;
+        }
+        if self.files.get(key).and_then(|known| self.end_due(known)).is_some_and(|due| due <= scan.now) {
+            self.end(scan, key, Cause::Gone);
+        }
+    }
+
+    fn forget_if_old(&mut self, scan: &Scan, key: FileKey) {
+        let Some(known) = self.files.get(key) else { return };
+        let changed = Timestamp::from_micros(known.looked.modified / 1000);
+        if known.place == Place::Rotated && known.unread() == 0 && later(changed, ROTATED_KEPT) < scan.now {
+            self.depart(key, 0);
+        }
+    }
+
+    /// Looks into the files that have changed.
+    fn look_into_changed(&mut self) {
+        let changed = self.files.iter().filter(|known| known.needs_reading() && known.unread() > 0);
+        for key in changed.map(|known| known.key).collect::<Vec<_>>() {
+            self.hold_fast(key);
+        }
+    }
+
+    /// Opens a file with unread bytes, so that it cannot vanish unread while it is kept open, and looks whether the bytes
+    /// are its own. Its first bytes are noted: by them a copy can be told before anything is read.
+    fn hold_fast(&mut self, key: FileKey) {
+        let Some(known) = self.files.get_mut(key) else { return };
+        let Ok(file) = self.handles.take(key).map_or_else(|| known.open(), Ok) else { return };
+        let head = known.print.head;
+        match known.print.stands_in(&file).and_then(|stands| Ok(stands && known.print.renew_head(&file)?)) {
+            Ok(true) => known.note_intact(),
+            Ok(false) => known.suspect = true,
+            Err(_) => {}
+        }
+        known.dirty |= known.print.head != head;
+        self.handles.keep(key, file, rank(known));
+    }
+
+    fn queue_changed(&mut self) {
+        let changed = self.files.iter().filter(|known| known.needs_reading());
+        for key in changed.map(|known| known.key).collect::<Vec<_>>() {
+            self.enqueue(key);
+        }
+    }
+
+    /// Whether the source of a known file reads `path`.
+    pub(super) fn includes(&self, key: FileKey, path: &Path) -> bool {
+        let source = self.files.get(key).and_then(|known| self.sources.get(known.source?));
+        source.is_some_and(|source| source.matches(path))
+    }
+
+    pub(super) fn stat(&self, path: &Path) -> io::Result<Option<Stat>> {
+        #[cfg(test)]
+        if self.births == super::Births::Unknown {
+            return Ok(Stat::of_path(path)?.map(|stat| Stat { born: None, ..stat }));
+        }
+        Stat::of_path(path)
+    }
+
+    fn stat_file(&self, file: &File) -> Option<Stat> {
+        Stat::of_file(file).ok().flatten()
+    }
+}

@@ -1,0 +1,41 @@
+//! How far files are read, for people.
+
+use std::path::PathBuf;
+
+use super::files::{Known, Place};
+use super::identity::Stat;
+use super::positions::{FileRecord, Positions};
+
+/// How far one file is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileStatus {
+    /// Where it stood when its record was written.
+    pub path: PathBuf,
+    /// The source that reads it.
+    pub source: String,
+    /// Its size now; none if it does not stand at its path any more.
+    pub size: Option<u64>,
+    /// Bytes of it that stand in Bronze.
+    pub offset: u64,
+}
+
+impl FileStatus {
+    /// Bytes that are not yet in Bronze, as far as they can be seen.
+    pub fn lag(&self) -> u64 {
+        self.size.unwrap_or(self.offset).saturating_sub(self.offset)
+    }
+}
+
+/// Looks at all files that committed positions name, by path.
+pub fn file_status(positions: &Positions) -> Vec<FileStatus> {
+    let mut files: Vec<FileStatus> = positions.files.values().cloned().map(status).collect();
+    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+fn status(record: FileRecord) -> FileStatus {
+    let (path, source, offset) = (record.path.clone(), record.source.clone(), record.offset);
+    let known = Known::from_record(record, None, Place::Dormant);
+    let stat = Stat::of_path(&path).ok().flatten();
+    FileStatus { path, source, offset, size: stat.filter(|stat| known.is(stat)).map(|stat| stat.size) }
+}

@@ -1,0 +1,117 @@
+use super::*;
+
+#[test]
+fn a_restart_continues_exactly_at_what_was_committed() {
+    let mut rig = Rig::new("*.log");
+    rig.append("a.log", numbered("a", 0..1000));
+    rig.run();
+    rig.append("a.log", numbered("b", 0..1000));
+    rig.tail.scan(rig.now);
+    let mut lost = LineBatch::new(1 << 20);
+    let _ = rig.tail.read(&mut lost, rig.now);
+    assert_eq!(lost.rows(), 1000);
+    rig.restart();
+    rig.run();
+    let all = format!("{}{}", numbered("a", 0..1000), numbered("b", 0..1000));
+    assert_eq!(rig.lines(), all.lines().collect::<Vec<_>>());
+    assert_eq!(rig.positions.files.len(), 1);
+}
+
+#[test]
+fn a_rotation_while_stopped_is_followed() {
+    for pattern in ["app.log", "app*"] {
+        let mut rig = Rig::new(pattern);
+        rig.append("app.log", "one\n");
+        rig.run();
+        rig.append("app.log", "two\n");
+        rig.rename("app.log", "app-20261122.log");
+        rig.append("app.log", "three\n");
+        rig.restart();
+        let mut lines = rig.run();
+        lines.sort();
+        assert_eq!(lines, ["three", "two"], "{pattern}");
+        rig.restart();
+        assert!(rig.run().is_empty());
+    }
+}
+
+#[test]
+fn start_at_end_leaves_out_what_stood_there_at_the_very_first_start_and_nothing_else() {
+    let mut rig = Rig::with("*.log", |source| source.start_at = StartAt::End);
+    rig.append("old.log", "left out\nhalf");
+    assert!(rig.run().is_empty());
+    rig.append("old.log", " line\nnext\n");
+    rig.append("new.log", "new\n");
+    let mut lines = rig.run();
+    lines.sort();
+    assert_eq!(lines, ["half line", "new", "next"]);
+    rig.append("newer.log", "newer\n");
+    rig.restart();
+    assert_eq!(rig.run(), ["newer"]);
+}
+
+#[test]
+fn a_source_that_found_no_file_at_its_first_start_has_been_started() {
+    let mut rig = Rig::with("*.log", |source| source.start_at = StartAt::End);
+    rig.run();
+    rig.append("a.log", "written while stopped\n");
+    rig.restart();
+    assert_eq!(rig.run(), ["written while stopped"]);
+}
+
+#[test]
+fn keys_are_never_issued_twice() {
+    let mut rig = Rig::new("*.log");
+    for round in 0..5 {
+        rig.append("a.log", format!("{round}\n"));
+        rig.run();
+        rig.remove("a.log");
+        rig.run();
+        rig.pass(10);
+        rig.run();
+        rig.restart();
+    }
+    let keys: BTreeSet<i64> = rig.rows.iter().map(|row| row.file).collect();
+    assert_eq!((rig.rows.len(), keys.len()), (5, 5));
+}
+
+#[test]
+fn a_device_that_got_another_number_holds_the_same_files() {
+    let mut rig = Rig::new("*.log");
+    rig.append("a.log", numbered("a", 0..10));
+    rig.append("b.log", numbered("b", 0..10));
+    rig.run();
+    rig.positions.files.values_mut().for_each(|record| record.dev += 1);
+    rig.rename("b.log", "c.log");
+    rig.append("a.log", "more\n");
+    rig.restart();
+    assert_eq!(rig.run(), ["more"]);
+}
+
+#[test]
+fn a_source_that_left_the_config_is_remembered_while_its_files_stand() {
+    let mut rig = Rig::new("*.log");
+    rig.append("a.log", "one\n");
+    rig.append("b.log", "one\n");
+    rig.run();
+    let sources = std::mem::take(&mut rig.sources);
+    rig.restart();
+    rig.append("a.log", "two\n");
+    rig.remove("b.log");
+    assert!(rig.run().is_empty());
+    assert_eq!(rig.positions.files.len(), 1);
+    rig.sources = sources;
+    rig.restart();
+    assert_eq!(rig.run(), ["two"]);
+}
+
+#[test]
+fn a_file_that_the_config_excludes_now_is_read_no_more() {
+    let mut rig = Rig::new("*.log");
+    rig.append("a.log", "one\n");
+    rig.run();
+    rig.sources[0].exclude = vec![Exclude::parse("a*").unwrap()];
+    rig.restart();
+    rig.append("a.log", "two\n");
+    assert!(rig.run().is_empty());
+}

@@ -1,0 +1,46 @@
+use super::*;
+use std::time::Duration;
+
+async fn within_seconds(watch: &Watch) -> Option<Change> {
+    tokio::time::timeout(Duration::from_secs(10), watch.changed()).await.ok()
+}
+
+#[tokio::test]
+async fn writes_and_renames_are_heard_and_many_become_one() {
+    let mut rig = Rig::new("*.log");
+    rig.append("a.log", "one\n");
+    rig.tail.scan(rig.now);
+    let mut watch = Watch::new();
+    watch.follow(rig.tail.folders());
+    assert_eq!(watch.mode(), WatchMode::Events);
+    assert_eq!(within_seconds(&watch).await, Some(Change::Names), "a new folder wants a scan");
+    for _ in 0..1000 {
+        rig.append("a.log", "more\n");
+    }
+    assert!(within_seconds(&watch).await.is_some());
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    while let Ok(change) = tokio::time::timeout(Duration::from_millis(300), watch.changed()).await {
+        assert_eq!(change, Change::Written);
+    }
+    rig.rename("a.log", "a.log.1");
+    assert_eq!(within_seconds(&watch).await, Some(Change::Names));
+}
+
+#[tokio::test]
+async fn reading_a_file_is_no_change() {
+    let mut rig = Rig::new("*.log");
+    rig.append("a.log", "one\n");
+    rig.run();
+    let mut watch = Watch::new();
+    watch.follow(rig.tail.folders());
+    assert!(within_seconds(&watch).await.is_some());
+    fs::read(rig.path("a.log")).unwrap();
+    assert!(tokio::time::timeout(Duration::from_millis(300), watch.changed()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_no_error() {
+    let mut watch = Watch::new();
+    watch.follow(&BTreeSet::from([PathBuf::from("/no/such/folder")]));
+    assert_eq!(watch.mode(), WatchMode::Events);
+}
