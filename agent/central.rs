@@ -3,6 +3,7 @@
 //! Deleting comes last. Whatever is killed before, the next pass finds the objects behind their cursors and
 //! finishes.
 
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -35,6 +36,43 @@ pub struct Report {
     pub folded: CompactReport,
     /// By view, in the order of the configuration.
     pub views: Vec<ViewReport>,
+}
+
+impl Report {
+    /// Whether everything was done: no view failed. (What waits, or is in quarantine, was dealt with.)
+    pub fn is_whole(&self) -> bool {
+        self.views.iter().all(|view| view.result.is_ok())
+    }
+}
+
+impl fmt::Display for Report {
+    /// A line for each table, each thing to look at, and each view.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut lines = Vec::new();
+        for (name, table) in &self.folded.tables {
+            lines.push(format!("silver/{name}: {} objects, {} rows folded", table.objects, table.rows));
+            lines.extend(
+                table.quarantined.iter().map(|bad| format!("  quarantine: {}: {}", bad.object, bad.reason)),
+            );
+            lines.extend(table.gaps.iter().map(|gap| format!("  waiting: {gap}")));
+        }
+        for ViewReport { view, result } in &self.views {
+            lines.push(match result {
+                Ok(update) => match update.silver {
+                    Some(version) => format!(
+                        "gold/{view}: {} partitions brought up to Silver version {version}",
+                        update.shown
+                    ),
+                    None => format!("gold/{view}: waits for its Silver table"),
+                },
+                Err(error) => format!("gold/{view}: {error}"),
+            });
+        }
+        if lines.is_empty() {
+            lines.push("nothing in the landing, no views".to_owned());
+        }
+        f.write_str(&lines.join("\n"))
+    }
 }
 
 /// One pass.

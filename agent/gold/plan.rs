@@ -44,6 +44,17 @@ pub struct Description {
     pub columns: Vec<(String, String)>,
 }
 
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "over silver.{}", self.table)?;
+        match &self.partitions {
+            Some(partitions) => write!(f, ", partitions: {partitions}")?,
+            None => f.write_str(", which is not there yet: only the form of the query was checked")?,
+        }
+        self.columns.iter().try_for_each(|(name, kind)| write!(f, "\n    {name:<20} {kind}"))
+    }
+}
+
 /// A view that can be kept.
 #[derive(Debug)]
 pub(super) struct ViewPlan {

@@ -135,6 +135,15 @@ async fn provider(
     Ok(Some(snapshot.into_table().table_provider().with_session(session).await?))
 }
 
+/// Answers one query over the tables that lie at `place`: a lake, or a host's state folder.
+///
+/// # Errors
+/// See [`QueryError`].
+pub async fn answer(place: &Place, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
+    let context = session(discover(place).await?).await?;
+    run(&context, sql).await
+}
+
 /// Answers a query.
 ///
 /// # Errors

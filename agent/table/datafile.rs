@@ -106,8 +106,7 @@ impl DataFileWriter {
         properties: WriterProperties,
     ) -> Result<Self, TableError> {
         let file = place.url().to_string();
-        let options =
-            ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
         match ArrowWriter::try_new_with_options(Vec::new(), Arc::clone(columns), options) {
             Ok(writer) => Ok(Self { writer, file, statistics: Statistics::default() }),
             Err(source) => Err(TableError::Parquet { file, operation: "encode", source }),

@@ -144,8 +144,7 @@ async fn clean_log(
     let place = table.place();
     let (entries, checkpoints) = log::list(place).await?;
     let old = entries.into_iter().filter(|version| *version < keep_from).map(log::entry_name);
-    let outdated =
-        checkpoints.into_iter().filter(|version| *version < checkpoint).map(log::checkpoint_name);
+    let outdated = checkpoints.into_iter().filter(|version| *version < checkpoint).map(log::checkpoint_name);
     for name in old.chain(outdated) {
         place.delete(&name).await?;
         debug!(table = %place.url(), name, "cleaned up");
@@ -191,7 +190,8 @@ pub async fn sweep(place: &Place) -> Result<(), TableError> {
 
 fn is_orphan(name: &Path, live: &HashSet<String>) -> bool {
     let text = name.to_string_lossy();
-    let temporary = text.rsplit_once('#').is_some_and(|(_, number)| number.bytes().all(|b| b.is_ascii_digit()));
+    let temporary =
+        text.rsplit_once('#').is_some_and(|(_, number)| number.bytes().all(|b| b.is_ascii_digit()));
     let data = !name.starts_with("_delta_log") && text.ends_with(".parquet");
     temporary || (data && !live.contains(text.as_ref()))
 }

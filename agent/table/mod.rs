@@ -28,7 +28,9 @@ pub use log::{Commit, Entry};
 pub use snapshot::Snapshot;
 
 /// The version of a Delta table: the number of a log entry, from 0 on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct TableVersion(pub u64);
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::{Schema, SchemaRef};
 use deltalake::kernel::{Add, Remove};
-use deltalake::{DeltaTable, DeltaTableBuilder, DeltaTableError};
+use deltalake::logstore::StorageConfig;
+use deltalake::{DeltaTable, DeltaTableError};
+use object_store::prefix::PrefixStore;
 
 use super::schema::arrow_schema;
 use super::{Cursor, TableError, TableVersion};
@@ -30,10 +32,14 @@ impl Snapshot {
             operation,
             source: Box::new(source),
         };
-        let mut table = DeltaTableBuilder::from_url(place.url().clone())
-            .map(|builder| builder.with_storage_backend(Arc::clone(place.store()), place.url().clone()))
-            .and_then(DeltaTableBuilder::build)
-            .map_err(|e| failed("open the table", e))?;
+        // Not by the table's URL: that would look for a store of the crate's own, which is not durable.
+        let below = Arc::new(PrefixStore::new(Arc::clone(place.store()), place.path().clone()));
+        let mut table = DeltaTable::new(deltalake::logstore::default_logstore(
+            below,
+            Arc::clone(place.store()),
+            place.url(),
+            &StorageConfig::default(),
+        ));
         if super::log::list(place).await?.0.is_empty() {
             return Ok(None);
         }
