@@ -1,5 +1,35 @@
 //! Configuration: a file is read whole, every mistake in it is told at once, and what comes out is checked.
 
 pub mod central;
+pub mod edge;
+mod reader;
+
+use crate::store::{Place, StoreOptions};
 
 pub use central::{Central, View};
+pub use edge::{Edge, Pipeline, Rhythm};
+pub use reader::{Mistake, Mistakes};
+
+use reader::{Document, Section};
+
+/// Whether `text` can name a table: letters, digits and `_`, not empty, at most 64 bytes.
+fn is_name(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// The keys `url` and `options` of a section, opened as a place.
+fn store<'a>(doc: &mut Document<'a>, section: &mut Section<'a>) -> Option<(Place, StoreOptions)> {
+    let url = section.string(doc, "url");
+    let options = section.string_map(doc, "options");
+    let Some(url) = url else {
+        section.missing(doc, "url", "url = \"s3://bucket/prefix\", gs://…, az://… or file:///folder");
+        return None;
+    };
+    match Place::open(&url.value, &options) {
+        Ok(place) => Some((place, options)),
+        Err(error) => {
+            doc.mistake(url.at, &url.key, error.to_string());
+            None
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! Local Silver to the landing: each new data file, byte for byte, as one object.
 
 pub mod landing;
+pub mod upload;
 
 pub use landing::{Footer, ObjectName, Seq, StreamId};
+pub use upload::{Sync, Synced, sync};

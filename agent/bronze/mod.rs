@@ -1,0 +1,235 @@
+//! Lines and file positions to one Bronze commit.
+//!
+//! Invariant: the records of the files that a batch was read from stand in the commitInfo of the commit
+//! that adds its rows. There is no other record of positions. Now and then a commit restates all files, so
+//! that a start reads back only to there; log clean-up never goes past it.
+
+mod encode;
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use deltalake::kernel::Action;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::clock::Timestamp;
+use crate::seal::Seal;
+use crate::store::Place;
+use crate::table::{Cursor, DataFile, LocalTable, Snapshot, TableError, TableVersion, log};
+use crate::tail::{Positions, Tail, TailCounters, line_schema};
+
+pub use encode::bronze_writer_properties;
+
+/// The version of the form of [`Standing`].
+const FORMAT: u32 = 1;
+
+/// A commit restates all files after this many records were written since the last restatement, or after
+/// twice as many as there are files: so restating costs at most as much again as the records do.
+const RECORDS_BEFORE_RESTATE: usize = 256;
+
+/// The columns of a Bronze data file as readers see them, without the partition column.
+pub fn columns() -> SchemaRef {
+    let plain = |field: &Arc<Field>| match field.data_type() {
+        DataType::Utf8View => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
+        _ => Arc::clone(field),
+    };
+    Arc::new(Schema::new(line_schema().fields().iter().map(plain).collect::<Vec<_>>()))
+}
+
+/// What a Bronze commit says of the files.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Standing {
+    format: u32,
+    scope: Scope,
+    #[serde(flatten)]
+    positions: Positions,
+    losses: Losses,
+    /// Whose folder this is; stands where `scope` is `all`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seal: Option<Seal>,
+}
+
+/// Which files a commit tells about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Scope {
+    /// Those that changed.
+    Moved,
+    /// All of them: no earlier commit is needed.
+    All,
+}
+
+/// What could not be taken from the files since the table began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Losses {
+    /// Lines that were cut.
+    pub cut_lines: u64,
+    /// Bytes that were left out of them.
+    pub cut_bytes: u64,
+    /// Files that vanished, or were truncated, before they were read to the end.
+    pub vanished_files: u64,
+    /// Bytes in them that had been seen and were not read.
+    pub vanished_bytes: u64,
+}
+
+impl Losses {
+    fn with(self, counters: TailCounters) -> Self {
+        Self {
+            cut_lines: self.cut_lines + counters.cut_lines,
+            cut_bytes: self.cut_bytes + counters.cut_bytes,
+            vanished_files: self.vanished_files + counters.vanished_files,
+            vanished_bytes: self.vanished_bytes + counters.vanished_bytes,
+        }
+    }
+}
+
+/// Where tailing stands, as the Bronze log tells it.
+#[derive(Clone, Debug, Default)]
+pub struct Restored {
+    /// How far the files are read.
+    pub positions: Positions,
+    /// What could not be taken since the table began.
+    pub losses: Losses,
+    /// Whose folder this is.
+    pub seal: Option<Seal>,
+    /// The version of the last commit that restates all files.
+    pub restated_at: TableVersion,
+}
+
+impl Restored {
+    /// Reads back from `newest` to the last restatement.
+    ///
+    /// # Errors
+    /// The store failed, or a log entry is missing or damaged before a restatement was found.
+    pub async fn read(place: &Place, newest: TableVersion) -> Result<Self, TableError> {
+        let mut newest_first = Vec::new();
+        let mut version = newest;
+        loop {
+            let table = || place.url().to_string();
+            let entry = log::read(place, version).await?;
+            let entry = entry.ok_or_else(|| TableError::Gap { table: table(), version })?;
+            if let Some(info) = entry.info.get("tail") {
+                let standing = Standing::deserialize(info).map_err(|e| TableError::Entry {
+                    table: table(),
+                    version,
+                    reason: e.to_string(),
+                })?;
+                if standing.format != FORMAT {
+                    let reason =
+                        format!("positions of format {}; this version reads {FORMAT}", standing.format);
+                    return Err(TableError::Entry { table: table(), version, reason });
+                }
+                let restates = standing.scope == Scope::All;
+                newest_first.push(standing);
+                if restates {
+                    break;
+                }
+            }
+            match version.0.checked_sub(1) {
+                Some(earlier) => version = TableVersion(earlier),
+                None => break,
+            }
+        }
+        let mut restored = Self { restated_at: version, ..Self::default() };
+        for standing in newest_first.into_iter().rev() {
+            restored.positions.apply(standing.positions);
+            restored.losses = standing.losses;
+            restored.seal = standing.seal.or(restored.seal);
+        }
+        Ok(restored)
+    }
+}
+
+/// The Bronze table, as the tail stage writes it.
+#[derive(Debug)]
+pub struct Bronze {
+    table: Arc<LocalTable>,
+    columns: SchemaRef,
+    sequence: i64,
+    records_since_restate: usize,
+    losses_before: Losses,
+    seal: Seal,
+}
+
+impl Bronze {
+    /// Takes up writing where the table's log ends.
+    ///
+    /// # Errors
+    /// The log is damaged.
+    pub async fn open(
+        table: Arc<LocalTable>,
+        snapshot: Option<&Snapshot>,
+        losses: Losses,
+        seal: Seal,
+    ) -> Result<Self, TableError> {
+        let sequence = match snapshot {
+            Some(snapshot) => snapshot.cursor(&Cursor::Tail).await?.unwrap_or(0),
+            None => 0,
+        };
+        // The first commit restates, so that the seal is kept.
+        let records_since_restate = usize::MAX;
+        let columns = line_schema();
+        Ok(Self { table, columns, sequence, records_since_restate, losses_before: losses, seal })
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Arc<LocalTable> {
+        &self.table
+    }
+
+    /// Commits rows, all ingested on the UTC day of the time beside them, together with how far `tail` has
+    /// come: to the end of exactly these rows. Without rows and without a change of files nothing is written.
+    ///
+    /// # Errors
+    /// The store failed; the rows must be read again after a new start.
+    pub async fn commit(
+        &mut self,
+        rows: Option<(&RecordBatch, Timestamp)>,
+        tail: &mut Tail,
+        now: Timestamp,
+    ) -> Result<(), TableError> {
+        let (positions, scope) = self.positions(tail);
+        if rows.is_none() && scope == Scope::Moved && positions.files.is_empty() {
+            return Ok(());
+        }
+        let mut actions = vec![Cursor::Tail.at(self.sequence + 1)];
+        if let Some((rows, ingested_at)) = rows {
+            let place = self.table.place();
+            let file = tokio::task::block_in_place(|| {
+                let batches = std::slice::from_ref(rows);
+                DataFile::encode(place, &self.columns, batches, bronze_writer_properties(), &[])
+            })?;
+            actions.push(Action::Add(file.put(place, ingested_at.day(), now).await?));
+        }
+        let records = positions.files.len();
+        let standing = Standing {
+            format: FORMAT,
+            scope,
+            positions,
+            losses: self.losses_before.with(tail.counters()),
+            seal: (scope == Scope::All).then(|| self.seal.clone()),
+        };
+        actions.push(log::commit_info("WRITE", json!({ "tail": standing }), now));
+        let version = self.table.commit(&actions).await?;
+        self.sequence += 1;
+        match scope {
+            Scope::All => {
+                self.table.set_anchor(version);
+                self.records_since_restate = 0;
+            }
+            Scope::Moved => self.records_since_restate += records,
+        }
+        Ok(())
+    }
+
+    fn positions(&self, tail: &mut Tail) -> (Positions, Scope) {
+        let due = RECORDS_BEFORE_RESTATE.max(2 * tail.files());
+        if self.records_since_restate > due {
+            (tail.live(), Scope::All)
+        } else {
+            (tail.moved(), Scope::Moved)
+        }
+    }
+}

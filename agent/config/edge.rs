@@ -1,0 +1,319 @@
+//! The agent's configuration.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::reader::{Document, Found, Mistakes, Section};
+use super::{is_name, store};
+use crate::store::Place;
+use crate::tail::{Exclude, FileGlob, GlobError, Source, StartAt};
+use crate::transform::{Limits, PluginSource, PluginSpec, Sha256};
+
+/// What `logsmith run` works on, checked.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    /// The state folder, absolute.
+    pub state_dir: PathBuf,
+    /// The name of this host, as rows and landing prefixes carry it.
+    pub host: String,
+    /// How many bytes the state folder may hold.
+    pub disk_budget_bytes: u64,
+    /// When a Bronze commit is made.
+    pub bronze_flush: Rhythm,
+    /// When a Silver commit is made; the bytes are those of the Bronze files consumed.
+    pub silver_flush: Rhythm,
+    /// How long to wait at most before looking for new files again.
+    pub rescan_interval: Duration,
+    /// Where Silver is put; `None` keeps it on this host.
+    pub central: Option<Place>,
+    /// Where lines come from.
+    pub sources: Vec<Source>,
+    /// What is made of them.
+    pub pipelines: Vec<Pipeline>,
+}
+
+/// A flush rule: whichever comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rhythm {
+    /// After this time, if there is anything.
+    pub interval: Duration,
+    /// At this many bytes.
+    pub bytes_max: u64,
+}
+
+/// Sources -> plugins -> one Silver table.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// Its name, which is also the name of its Silver table.
+    pub name: String,
+    /// The names of its sources.
+    pub sources: Vec<String>,
+    /// The plugins that its lines pass, in order; at least one.
+    pub plugins: Vec<PluginSpec>,
+}
+
+impl Edge {
+    /// Reads and checks the text of `file`; relative paths are taken from its folder.
+    ///
+    /// # Errors
+    /// Every mistake, with its line.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, Mistakes> {
+        Document::read(file, text, |doc, root| {
+            let section = root.section(doc, "agent");
+            let agent = agent(doc, section);
+            let central = match root.section(doc, "central") {
+                None => Some(None),
+                Some(mut section) => {
+                    let opened = store(doc, &mut section);
+                    section.finish(doc);
+                    opened.map(|(place, _)| Some(place))
+                }
+            };
+            let sources = sources(doc, root);
+            let pipelines = pipelines(doc, root, sources.as_deref().unwrap_or_default());
+            let edge = Self { central: central?, sources: sources?, pipelines: pipelines?, ..agent? };
+            Some(edge)
+        })
+    }
+}
+
+fn agent<'a>(doc: &mut Document<'a>, section: Option<Section<'a>>) -> Option<Edge> {
+    let mut edge = Edge {
+        state_dir: PathBuf::from("/var/lib/logsmith"),
+        host: String::new(),
+        disk_budget_bytes: 2_000_000_000,
+        bronze_flush: Rhythm { interval: Duration::from_secs(1), bytes_max: 8 << 20 },
+        silver_flush: Rhythm { interval: Duration::from_secs(60), bytes_max: 32_000_000 },
+        rescan_interval: Duration::from_secs(10),
+        central: None,
+        sources: Vec::new(),
+        pipelines: Vec::new(),
+    };
+    let Some(mut section) = section else {
+        edge.host = host_name();
+        return Some(edge);
+    };
+    if let Some(folder) = section.string(doc, "state_dir") {
+        edge.state_dir = doc.resolve(&folder.value);
+    }
+    let host = section.string(doc, "host");
+    if let Some(bytes) = section.bytes(doc, "disk_budget") {
+        edge.disk_budget_bytes = bytes;
+    }
+    rhythm(doc, &mut section, "bronze_interval", "bronze_bytes", &mut edge.bronze_flush);
+    rhythm(doc, &mut section, "silver_interval", "silver_bytes", &mut edge.silver_flush);
+    if let Some(interval) = section.duration(doc, "rescan_interval") {
+        edge.rescan_interval = interval;
+    }
+    if edge.disk_budget_bytes < 10_000_000 {
+        section.missing(doc, "disk_budget", "at least \"10MB\"");
+    }
+    edge.host = match host {
+        Some(host) if is_host(&host.value) => host.value,
+        Some(Found { value, key, at }) => {
+            doc.mistake(at, &key, format!("`{value}`: write letters, digits, `.`, `_` and `-` only"));
+            return None;
+        }
+        None => host_name(),
+    };
+    section.finish(doc);
+    Some(edge)
+}
+
+fn rhythm<'a>(
+    doc: &mut Document<'a>,
+    section: &mut Section<'a>,
+    interval: &'static str,
+    bytes: &'static str,
+    rhythm: &mut Rhythm,
+) {
+    if let Some(interval) = section.duration(doc, interval) {
+        rhythm.interval = interval;
+    }
+    if let Some(bytes) = section.bytes(doc, bytes) {
+        rhythm.bytes_max = bytes;
+    }
+}
+
+fn sources<'a>(doc: &mut Document<'a>, root: &mut Section<'a>) -> Option<Vec<Source>> {
+    let sections = root.sections(doc, "source");
+    if sections.is_empty() {
+        root.missing(doc, "source", "[[source]] with a name and include = [\"/var/log/app/*.log\"]");
+    }
+    let mut names = HashSet::new();
+    let sources: Vec<_> = sections.into_iter().map(|section| source(doc, section, &mut names)).collect();
+    sources.into_iter().collect()
+}
+
+fn source<'a>(
+    doc: &mut Document<'a>,
+    mut section: Section<'a>,
+    names: &mut HashSet<String>,
+) -> Option<Source> {
+    let name = section.string(doc, "name");
+    let include = section.strings(doc, "include");
+    let exclude = section.strings(doc, "exclude");
+    let start_at = section.string(doc, "start_at");
+    let line_bytes_max = section.bytes(doc, "line_bytes_max").unwrap_or(1 << 20);
+    let last_line_timeout = section.duration(doc, "last_line_timeout").unwrap_or(Duration::from_secs(5));
+    let name = checked_name(doc, &section, name, names);
+    if include.is_empty() {
+        section.missing(doc, "include", "include = [\"/var/log/app/*.log\"]");
+    }
+    let start_at = match start_at.as_ref().map(|found| found.value.as_str()) {
+        None | Some("beginning") => Some(StartAt::Beginning),
+        Some("end") => Some(StartAt::End),
+        Some(_) => {
+            if let Some(found) = &start_at {
+                doc.mistake(found.at, &found.key, "write \"beginning\" or \"end\"".to_owned());
+            }
+            None
+        }
+    };
+    let include = globs(doc, include, FileGlob::parse);
+    let exclude = globs(doc, exclude, Exclude::parse);
+    section.finish(doc);
+    Some(Source {
+        name: name?,
+        include: include?,
+        exclude: exclude?,
+        start_at: start_at?,
+        line_bytes_max: usize::try_from(line_bytes_max).ok()?,
+        last_line_timeout,
+    })
+}
+
+fn globs<'a, T>(
+    doc: &mut Document<'a>,
+    patterns: Vec<Found<String>>,
+    parse: impl Fn(&str) -> Result<T, GlobError>,
+) -> Option<Vec<T>> {
+    let mut globs = Vec::new();
+    let asked = patterns.len();
+    for Found { value, key, at } in patterns {
+        // A relative pattern is one from the configuration's folder; one without a slash may name files anywhere.
+        let from_here = value.contains('/') && !value.starts_with('/');
+        let pattern = if from_here { doc.resolve(&value).to_string_lossy().into_owned() } else { value };
+        match parse(&pattern) {
+            Ok(glob) => globs.push(glob),
+            Err(error) => doc.mistake(at, &key, error.to_string()),
+        }
+    }
+    (globs.len() == asked).then_some(globs)
+}
+
+fn pipelines<'a>(
+    doc: &mut Document<'a>,
+    root: &mut Section<'a>,
+    sources: &[Source],
+) -> Option<Vec<Pipeline>> {
+    let sections = root.sections(doc, "pipeline");
+    if sections.is_empty() {
+        root.missing(doc, "pipeline", "[[pipeline]] with a name and plugin = \"builtin:json\"");
+    }
+    let mut names = HashSet::from(["dead_letter".to_owned()]);
+    let pipelines: Vec<_> =
+        sections.into_iter().map(|section| pipeline(doc, section, &mut names, sources)).collect();
+    pipelines.into_iter().collect()
+}
+
+fn pipeline<'a>(
+    doc: &mut Document<'a>,
+    mut section: Section<'a>,
+    names: &mut HashSet<String>,
+    all: &[Source],
+) -> Option<Pipeline> {
+    let name = section.string(doc, "name");
+    let named = section.strings(doc, "sources");
+    let shorthand = plugin(doc, &mut section, "plugin");
+    let sha256 = section.string(doc, "sha256");
+    let config = section.json(doc, "config");
+    let name = checked_name(doc, &section, name, names);
+    let mut sources = Vec::new();
+    for Found { value, key, at } in named {
+        if !all.is_empty() && !all.iter().any(|source| source.name == value) {
+            let known: Vec<&str> = all.iter().map(|source| source.name.as_str()).collect();
+            doc.mistake(at, &key, format!("there is no source `{value}`; there are {}", known.join(", ")));
+        }
+        sources.push(value);
+    }
+    if sources.is_empty() {
+        sources = all.iter().map(|source| source.name.clone()).collect();
+    }
+    if shorthand.is_none() {
+        section.missing(
+            doc,
+            "plugin",
+            "plugin = \"builtin:json\", \"builtin:access\" or a path to a .wasm file",
+        );
+    }
+    section.finish(doc);
+    let source = match (shorthand?, sha256) {
+        (PluginSource::File { path, .. }, None) => PluginSource::File { path, sha256: None },
+        (PluginSource::File { path, .. }, Some(Found { value, key, at })) => match value.parse::<Sha256>() {
+            Ok(sha256) => PluginSource::File { path, sha256: Some(sha256) },
+            Err(error) => {
+                doc.mistake(at, &key, format!("{error}: write what sha256sum prints"));
+                return None;
+            }
+        },
+        (builtin, None) => builtin,
+        (_, Some(Found { key, at, .. })) => {
+            doc.mistake(at, &key, "a builtin plugin is part of this binary; leave sha256 out".to_owned());
+            return None;
+        }
+    };
+    let config = config.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
+    Some(Pipeline {
+        name: name?,
+        sources,
+        plugins: vec![PluginSpec { source, config, limits: Limits::default() }],
+    })
+}
+
+fn plugin<'a>(doc: &mut Document<'a>, section: &mut Section<'a>, key: &'static str) -> Option<PluginSource> {
+    let Found { value, .. } = section.string(doc, key)?;
+    Some(match value.strip_prefix("builtin:") {
+        Some(name) => PluginSource::Builtin(name.to_owned()),
+        None => PluginSource::File { path: doc.resolve(&value), sha256: None },
+    })
+}
+
+fn checked_name<'a>(
+    doc: &mut Document<'a>,
+    section: &Section<'a>,
+    name: Option<Found<String>>,
+    names: &mut HashSet<String>,
+) -> Option<String> {
+    let Some(Found { value, key, at }) = name else {
+        section.missing(doc, "name", "name = \"app\"");
+        return None;
+    };
+    if !is_name(&value) {
+        doc.mistake(at, &key, format!("`{value}`: write letters, digits and _ only"));
+        return None;
+    }
+    if !names.insert(value.clone()) {
+        doc.mistake(at, &key, format!("`{value}` is taken"));
+        return None;
+    }
+    Some(value)
+}
+
+/// Whether `text` can stand in a landing prefix.
+fn is_host(text: &str) -> bool {
+    (1..=255).contains(&text.len())
+        && !text.starts_with('.')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+}
+
+/// The kernel's name of this host, with `-` for what a landing prefix cannot hold.
+fn host_name() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let fit = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' };
+    let name: String = name.trim_start_matches('.').chars().map(fit).collect();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}

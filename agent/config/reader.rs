@@ -1,0 +1,318 @@
+//! Reading a TOML file key by key, collecting every mistake with its place in the file.
+//!
+//! A deserialiser stops at the first mistake; an operator wants them all at once.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// One mistake in a configuration file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The file.
+    pub file: PathBuf,
+    /// Line, from 1 on.
+    pub line: usize,
+    /// The key, written with dots and indexes: `pipeline[0].plugin`. Empty for the file as a whole.
+    pub key: String,
+    /// What is wrong and what to write.
+    pub reason: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.file.display(), self.line)?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.reason)
+    }
+}
+
+/// All mistakes of a configuration, one a line.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+pub struct Mistakes(pub Vec<Mistake>);
+
+/// The file being read, and the mistakes found so far.
+#[derive(Debug)]
+pub(super) struct Document<'a> {
+    file: &'a Path,
+    text: &'a str,
+    mistakes: Vec<Mistake>,
+}
+
+impl<'a> Document<'a> {
+    /// Parses `text`, hands the top-level section to `read`, and returns what it made if nothing was wrong.
+    pub(super) fn read<T>(
+        file: &'a Path,
+        text: &'a str,
+        read: impl FnOnce(&mut Document<'a>, &mut Section<'a>) -> Option<T>,
+    ) -> Result<T, Mistakes> {
+        let mut document = Document { file, text, mistakes: Vec::new() };
+        let (parsed, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let at = error.span().map_or(0, |span| span.start);
+            document.mistake(at, "", error.message().to_owned());
+        }
+        let mut root = Section::new(String::new(), 0, parsed.into_inner());
+        let made = if document.mistakes.is_empty() { read(&mut document, &mut root) } else { None };
+        root.finish(&mut document);
+        match made {
+            Some(made) if document.mistakes.is_empty() => Ok(made),
+            _ => {
+                document.mistakes.sort_by_key(|mistake| mistake.line);
+                Err(Mistakes(document.mistakes))
+            }
+        }
+    }
+
+    /// Notes a mistake at a byte of the file.
+    pub(super) fn mistake(&mut self, at: usize, key: &str, reason: String) {
+        let before = self.text.get(..at).unwrap_or(self.text);
+        self.mistakes.push(Mistake {
+            file: self.file.to_owned(),
+            line: 1 + before.matches('\n').count(),
+            key: key.to_owned(),
+            reason,
+        });
+    }
+
+    /// `path`, taken from the folder of the configuration file where it is relative.
+    pub(super) fn resolve(&self, path: &str) -> PathBuf {
+        let folder = self.file.parent().unwrap_or(Path::new(""));
+        let joined = folder.join(path);
+        std::path::absolute(&joined).unwrap_or(joined)
+    }
+}
+
+/// A value found, with its key and place.
+#[derive(Debug)]
+pub(super) struct Found<T> {
+    pub(super) value: T,
+    pub(super) key: String,
+    pub(super) at: usize,
+}
+
+/// One table of the file. Keys that nobody asked for are mistakes.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    key: String,
+    at: usize,
+    table: DeTable<'a>,
+    known: BTreeSet<&'static str>,
+}
+
+impl<'a> Section<'a> {
+    fn new(key: String, at: usize, table: DeTable<'a>) -> Self {
+        Self { key, at, table, known: BTreeSet::new() }
+    }
+
+    fn path(&self, name: &str) -> String {
+        if self.key.is_empty() { name.to_owned() } else { format!("{}.{name}", self.key) }
+    }
+
+    /// Notes that a key must be there; `example` shows how to write it.
+    pub(super) fn missing(&self, doc: &mut Document<'a>, name: &str, example: &str) {
+        doc.mistake(self.at, &self.path(name), format!("is missing; write {example}"));
+    }
+
+    fn take(&mut self, name: &'static str) -> Option<Found<DeValue<'a>>> {
+        self.known.insert(name);
+        let value: Spanned<DeValue<'a>> = self.table.remove(name)?;
+        let at = value.span().start;
+        Some(Found { value: value.into_inner(), key: self.path(name), at })
+    }
+
+    /// A string.
+    pub(super) fn string(&mut self, doc: &mut Document<'a>, name: &'static str) -> Option<Found<String>> {
+        let Found { value, key, at } = self.take(name)?;
+        match value {
+            DeValue::String(text) => Some(Found { value: text.into_owned(), key, at }),
+            other => wrong_kind(doc, &key, at, &other, "a string"),
+        }
+    }
+
+    /// A list of strings.
+    pub(super) fn strings(&mut self, doc: &mut Document<'a>, name: &'static str) -> Vec<Found<String>> {
+        let Some(Found { value, key, at }) = self.take(name) else { return Vec::new() };
+        let DeValue::Array(array) = value else {
+            return wrong_kind::<()>(doc, &key, at, &value, "a list of strings")
+                .map(|()| Vec::new())
+                .unwrap_or_default();
+        };
+        let mut strings = Vec::new();
+        for (index, item) in array.into_iter().enumerate() {
+            let (key, at) = (format!("{key}[{index}]"), item.span().start);
+            match item.into_inner() {
+                DeValue::String(text) => strings.push(Found { value: text.into_owned(), key, at }),
+                other => drop(wrong_kind::<()>(doc, &key, at, &other, "a string")),
+            }
+        }
+        strings
+    }
+
+    /// A whole number from `least` on.
+    pub(super) fn number(&mut self, doc: &mut Document<'a>, name: &'static str, least: u64) -> Option<u64> {
+        let Found { value, key, at } = self.take(name)?;
+        let number = match &value {
+            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        match number {
+            Some(number) if number >= least => Some(number),
+            _ => {
+                doc.mistake(at, &key, format!("write a whole number from {least} on"));
+                None
+            }
+        }
+    }
+
+    /// A length of time, like `"500ms"`, `"60s"`, `"5min"`.
+    pub(super) fn duration(&mut self, doc: &mut Document<'a>, name: &'static str) -> Option<Duration> {
+        let Found { value, key, at } = self.string(doc, name)?;
+        match humantime::parse_duration(&value) {
+            Ok(duration) if !duration.is_zero() => Some(duration),
+            _ => {
+                doc.mistake(at, &key, format!("`{value}` is no time; write \"500ms\", \"60s\" or \"5min\""));
+                None
+            }
+        }
+    }
+
+    /// A number of bytes, like `"64KiB"`, `"32MB"`, or a bare number.
+    pub(super) fn bytes(&mut self, doc: &mut Document<'a>, name: &'static str) -> Option<u64> {
+        let Found { value, key, at } = self.take(name)?;
+        let bytes = match &value {
+            DeValue::String(text) => text.parse::<bytesize::ByteSize>().ok().map(|size| size.0),
+            DeValue::Integer(number) => number.as_str().parse().ok(),
+            _ => None,
+        };
+        match bytes {
+            Some(bytes) if bytes > 0 => Some(bytes),
+            _ => {
+                doc.mistake(at, &key, "write a size like \"64KiB\", \"32MB\" or \"2GB\"".to_owned());
+                None
+            }
+        }
+    }
+
+    /// Any value, as JSON.
+    pub(super) fn json(&mut self, doc: &mut Document<'a>, name: &'static str) -> Option<serde_json::Value> {
+        let Found { value, key, at } = self.take(name)?;
+        match to_json(value) {
+            Ok(json) => Some(json),
+            Err(reason) => {
+                doc.mistake(at, &key, reason);
+                None
+            }
+        }
+    }
+
+    /// A table of strings, such as a store's options.
+    pub(super) fn string_map(
+        &mut self,
+        doc: &mut Document<'a>,
+        name: &'static str,
+    ) -> std::collections::HashMap<String, String> {
+        let Some(Found { value, key, at }) = self.take(name) else { return Default::default() };
+        let DeValue::Table(table) = value else {
+            drop(wrong_kind::<()>(doc, &key, at, &value, "a table of strings"));
+            return Default::default();
+        };
+        let mut map = std::collections::HashMap::new();
+        for (name, item) in table {
+            let at = item.span().start;
+            let name = name.into_inner().into_owned();
+            match item.into_inner() {
+                DeValue::String(text) => drop(map.insert(name, text.into_owned())),
+                DeValue::Boolean(value) => drop(map.insert(name, value.to_string())),
+                other => drop(wrong_kind::<()>(doc, &format!("{key}.{name}"), at, &other, "a string")),
+            }
+        }
+        map
+    }
+
+    /// A table within this one.
+    pub(super) fn section(&mut self, doc: &mut Document<'a>, name: &'static str) -> Option<Section<'a>> {
+        let Found { value, key, at } = self.take(name)?;
+        match value {
+            DeValue::Table(table) => Some(Section::new(key, at, table)),
+            other => wrong_kind(doc, &key, at, &other, &format!("a table: [{name}]")),
+        }
+    }
+
+    /// A list of tables, written `[[name]]`.
+    pub(super) fn sections(&mut self, doc: &mut Document<'a>, name: &'static str) -> Vec<Section<'a>> {
+        let Some(Found { value, key, at }) = self.take(name) else { return Vec::new() };
+        let DeValue::Array(array) = value else {
+            drop(wrong_kind::<()>(doc, &key, at, &value, &format!("a list of tables: [[{name}]]")));
+            return Vec::new();
+        };
+        let mut sections = Vec::new();
+        for (index, item) in array.into_iter().enumerate() {
+            let (key, at) = (format!("{key}[{index}]"), item.span().start);
+            match item.into_inner() {
+                DeValue::Table(table) => sections.push(Section::new(key, at, table)),
+                other => drop(wrong_kind::<()>(doc, &key, at, &other, &format!("a table: [[{name}]]"))),
+            }
+        }
+        sections
+    }
+
+    /// Notes every key that nobody asked for.
+    pub(super) fn finish(self, doc: &mut Document<'a>) {
+        for (name, _) in &self.table {
+            let known: Vec<&str> = self.known.iter().copied().collect();
+            let reason = format!("is not known here; known are {}", known.join(", "));
+            let key = if self.key.is_empty() {
+                name.get_ref().to_string()
+            } else {
+                format!("{}.{}", self.key, name.get_ref())
+            };
+            doc.mistake(name.span().start, &key, reason);
+        }
+    }
+}
+
+fn wrong_kind<T>(
+    doc: &mut Document<'_>,
+    key: &str,
+    at: usize,
+    found: &DeValue<'_>,
+    wanted: &str,
+) -> Option<T> {
+    doc.mistake(at, key, format!("is a {}; write {wanted}", found.type_str()));
+    None
+}
+
+fn to_json(value: DeValue<'_>) -> Result<serde_json::Value, String> {
+    use serde_json::Value;
+    Ok(match value {
+        DeValue::String(text) => Value::from(text.into_owned()),
+        DeValue::Boolean(value) => Value::from(value),
+        DeValue::Integer(number) => {
+            let parsed = i64::from_str_radix(number.as_str(), number.radix());
+            Value::from(parsed.map_err(|_| format!("`{}` does not fit 64 bits", number.as_str()))?)
+        }
+        DeValue::Float(number) => {
+            let parsed: f64 = number.as_str().parse().map_err(|_| "is no number".to_owned())?;
+            Value::from(parsed)
+        }
+        DeValue::Datetime(time) => Value::from(time.to_string()),
+        DeValue::Array(array) => {
+            let items = array.into_iter().map(|item| to_json(item.into_inner()));
+            Value::Array(items.collect::<Result<_, _>>()?)
+        }
+        DeValue::Table(table) => {
+            let pairs = table
+                .into_iter()
+                .map(|(name, item)| Ok((name.into_inner().into_owned(), to_json(item.into_inner())?)));
+            Value::Object(pairs.collect::<Result<_, String>>()?)
+        }
+    })
+}

@@ -1,0 +1,142 @@
+//! The housekeeping stage: keeps the state folder within its budget.
+//!
+//! What gives way first: Silver and dead letters that are in the landing, then Bronze that every pipeline has
+//! judged. When nothing may go, reading stops. Silver that is nowhere else is never given up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::{info, warn};
+
+use super::{Intake, Progress};
+use crate::clock::Clock;
+use crate::silver::{DeadLetters, Verdict};
+use crate::table::housekeeping::{Allowance, Expiry, Upkeep, needed, tidy};
+use crate::table::{LocalTable, TableError, TableVersion, log};
+
+/// How often the folder is looked at.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Parts of the budget, in percent: above the first, space is freed down to the second; above the third,
+/// reading stops; below the fourth it goes on. The rest is room for what is written between two looks.
+const RECLAIM_ABOVE: u64 = 75;
+const RECLAIM_TO: u64 = 65;
+const HOLD_ABOVE: u64 = 90;
+const RELEASE_BELOW: u64 = 85;
+
+/// What the housekeeping stage works on.
+#[derive(Debug)]
+pub(super) struct Housekeeping {
+    pub(super) folder: PathBuf,
+    pub(super) budget_bytes: u64,
+    pub(super) bronze: Arc<LocalTable>,
+    pub(super) silvers: Vec<Arc<LocalTable>>,
+    pub(super) dead_letters: Arc<DeadLetters>,
+    pub(super) progress: Vec<Arc<Progress>>,
+    /// Whether Silver goes to a central store.
+    pub(super) central: bool,
+    pub(super) intake: watch::Sender<Intake>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// Upkeep of all tables, from pass to pass.
+#[derive(Debug, Default)]
+struct Upkeeps {
+    bronze: Upkeep,
+    silvers: Vec<Upkeep>,
+    dead_letters: Upkeep,
+}
+
+impl Housekeeping {
+    /// Works until it is aborted. A pass that fails is told and tried again.
+    pub(super) async fn run(self) {
+        let mut upkeeps = Upkeeps::default();
+        upkeeps.silvers.resize_with(self.silvers.len(), Upkeep::default);
+        loop {
+            if let Err(error) = self.pass(&mut upkeeps).await {
+                warn!(%error, "housekeeping failed, trying on");
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    async fn pass(&self, upkeeps: &mut Upkeeps) -> Result<(), TableError> {
+        let used = self.used_bytes();
+        let mut excess = if used > self.share(RECLAIM_ABOVE) { used - self.share(RECLAIM_TO) } else { 0 };
+        self.hold_or_release(used);
+
+        for ((table, upkeep), progress) in self.silvers.iter().zip(&mut upkeeps.silvers).zip(&self.progress) {
+            let synced = Progress::get(&progress.synced);
+            let followed = Progress::get(&progress.followed);
+            let consumed = if self.central { synced.min(followed) } else { followed };
+            if upkeep.is_due(table, excess) {
+                let expiry =
+                    if self.central { Expiry::Except(needed(table, synced).await?) } else { Expiry::Never };
+                excess -= self.tidy(table, upkeep, consumed, expiry, excess).await?;
+            }
+        }
+        let (dead_letters, upkeep) = (self.dead_letters.table(), &mut upkeeps.dead_letters);
+        if upkeep.is_due(dead_letters, excess) {
+            let expiry =
+                if self.central { Expiry::Except(self.unsynced_dead().await?) } else { Expiry::Never };
+            excess -= self.tidy(dead_letters, upkeep, dead_letters.version(), expiry, excess).await?;
+        }
+        if upkeeps.bronze.is_due(&self.bronze, excess) {
+            let judged = self.progress.iter().map(|progress| Progress::get(&progress.judged)).min();
+            let judged = judged.unwrap_or(TableVersion(0));
+            let expiry = Expiry::Except(needed(&self.bronze, judged).await?);
+            self.tidy(&self.bronze, &mut upkeeps.bronze, judged, expiry, excess).await?;
+        }
+        Ok(())
+    }
+
+    /// One pass over one table; returns how much of `excess` it freed.
+    async fn tidy(
+        &self,
+        table: &LocalTable,
+        upkeep: &mut Upkeep,
+        consumed: TableVersion,
+        expiry: Expiry,
+        excess: u64,
+    ) -> Result<u64, TableError> {
+        let allowance = Allowance { consumed, reclaim_bytes: excess, expiry };
+        let tidied = tidy(table, upkeep, &allowance, self.clock.now()).await?;
+        Ok(tidied.bytes_freed.min(excess))
+    }
+
+    /// The dead letters' files that are not in the landing.
+    async fn unsynced_dead(&self) -> Result<std::collections::HashSet<String>, TableError> {
+        let mut paths = std::collections::HashSet::new();
+        for (table, progress) in self.silvers.iter().zip(&self.progress) {
+            for number in Progress::get(&progress.synced).0 + 1..=table.version().0 {
+                let Some(mut entry) = log::read(table.place(), TableVersion(number)).await? else { continue };
+                let verdict = entry.info.get_mut("verdict").map(serde_json::Value::take);
+                let verdict = verdict.and_then(|json| serde_json::from_value::<Verdict>(json).ok());
+                paths.extend(verdict.and_then(|v| v.dead_letters).map(|dead| dead.object.path));
+            }
+        }
+        Ok(paths)
+    }
+
+    fn hold_or_release(&self, used: u64) {
+        let now = *self.intake.borrow();
+        if now == Intake::Open && used > self.share(HOLD_ABOVE) {
+            self.intake.send_replace(Intake::Held);
+        } else if now == Intake::Held && used < self.share(RELEASE_BELOW) {
+            info!("room was made, reading goes on");
+            self.intake.send_replace(Intake::Open);
+        }
+    }
+
+    fn share(&self, percent: u64) -> u64 {
+        self.budget_bytes / 100 * percent
+    }
+
+    fn used_bytes(&self) -> u64 {
+        let files = walkdir::WalkDir::new(&self.folder).into_iter().flatten();
+        let sizes = files.filter(|entry| entry.file_type().is_file()).filter_map(|file| file.metadata().ok());
+        sizes.map(|metadata| metadata.len()).sum()
+    }
+}

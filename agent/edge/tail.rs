@@ -1,0 +1,126 @@
+//! The tail stage: files to Bronze.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::{EdgeError, Intake, RunMode, sleep_until};
+use crate::bronze::Bronze;
+use crate::clock::{Clock, Timestamp};
+use crate::config::Rhythm;
+use crate::shutdown::{Phase, Shutdown};
+use crate::tail::{Change, LineBatch, ReadOutcome, Tail, Watch};
+
+/// Open files are read at once when they are written to; files that are not open wait this long for a scan.
+const WRITTEN_SCAN_DELAY: Duration = Duration::from_millis(250);
+
+/// What the tail stage works on.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) tail: Tail,
+    pub(super) bronze: Bronze,
+    pub(super) host: String,
+    pub(super) rhythm: Rhythm,
+    pub(super) rescan_interval: Duration,
+    pub(super) mode: RunMode,
+    pub(super) intake: watch::Receiver<Intake>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// What is read and not committed.
+struct Open {
+    batch: LineBatch,
+    /// When the first of its rows must be committed.
+    due: Option<Instant>,
+}
+
+impl Stage {
+    /// Reads until intake ends; what was read is committed before it returns.
+    pub(super) async fn run(mut self, mut shutdown: Shutdown) -> Result<(), EdgeError> {
+        let mut watch = Watch::new();
+        let mut open = self.empty();
+        let mut scan_at = Instant::now();
+        while shutdown.phase() == Phase::Running {
+            if *self.intake.borrow_and_update() == Intake::Held {
+                self.flush(&mut open).await?;
+                warn!("disk budget reached, reading stops until room is made");
+                tokio::select! {
+                    _ = self.intake.changed() => {}
+                    () = shutdown.draining() => break,
+                }
+                continue;
+            }
+            if Instant::now() >= scan_at {
+                tokio::task::block_in_place(|| self.scan(&mut watch));
+                scan_at = Instant::now() + self.rescan_interval.min(watch.rescan_after());
+            }
+            let now = self.clock.now();
+            let outcome = tokio::task::block_in_place(|| self.tail.read(&mut open.batch, now));
+            if open.batch.rows() > 0 && open.due.is_none() {
+                open.due = Some(Instant::now() + self.rhythm.interval);
+            }
+            match outcome {
+                ReadOutcome::Full | ReadOutcome::DayOver => self.flush(&mut open).await?,
+                ReadOutcome::Rescan => scan_at = Instant::now(),
+                ReadOutcome::More => {}
+                ReadOutcome::Drained(due) => {
+                    if self.mode == RunMode::Once && due.is_none() {
+                        break;
+                    }
+                    let due = due.map(|due| self.instant(due));
+                    let wake = [open.due, due, Some(scan_at)].into_iter().flatten().min();
+                    tokio::select! {
+                        () = sleep_until(wake) => {}
+                        change = watch.changed() => {
+                            let soon = match change {
+                                Change::Names => Duration::ZERO,
+                                Change::Written => WRITTEN_SCAN_DELAY,
+                            };
+                            scan_at = scan_at.min(Instant::now() + soon);
+                        }
+                        () = shutdown.draining() => break,
+                        _ = self.intake.changed() => {}
+                    }
+                }
+            }
+            if open.due.is_some_and(|due| due <= Instant::now()) {
+                self.flush(&mut open).await?;
+            }
+        }
+        self.flush(&mut open).await?;
+        let counters = self.tail.counters();
+        info!(lines = counters.lines, bytes = counters.bytes, "reading ended");
+        Ok(())
+    }
+
+    fn empty(&self) -> Open {
+        let bytes_max = usize::try_from(self.rhythm.bytes_max).unwrap_or(usize::MAX);
+        Open { batch: LineBatch::new(bytes_max), due: None }
+    }
+
+    fn scan(&mut self, watch: &mut Watch) {
+        self.tail.scan(self.clock.now());
+        watch.follow(self.tail.folders());
+    }
+
+    async fn flush(&mut self, open: &mut Open) -> Result<(), EdgeError> {
+        let Open { batch, .. } = std::mem::replace(open, self.empty());
+        let now = self.clock.now();
+        match batch.ingested() {
+            None => self.bronze.commit(None, &mut self.tail, now).await?,
+            Some((first, _)) => {
+                let rows = batch.finish(&self.host)?;
+                self.bronze.commit(Some((&rows, first)), &mut self.tail, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn instant(&self, at: Timestamp) -> Instant {
+        let wait = at.micros().saturating_sub(self.clock.now().micros()).max(0);
+        Instant::now() + Duration::from_micros(wait.unsigned_abs())
+    }
+}

@@ -1,0 +1,219 @@
+//! The transform stage of one pipeline: Bronze to Silver, at its own rhythm.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use deltalake::kernel::Add;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tracing::{debug, error, info};
+
+use super::{EdgeError, Progress, RETRY_INTERVAL, sleep_until};
+use crate::clock::{Clock, Day};
+use crate::config::Rhythm;
+use crate::silver::{Judged, Pending, Silver};
+use crate::table::cursor::IDLE_VERSIONS_MAX;
+use crate::table::schema::PARTITION;
+use crate::table::{Entry, LocalTable, TableError, TableVersion, datafile, log};
+use crate::transform::{Chain, Fingerprint, PluginError};
+
+/// What the transform stage of a pipeline works on.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) bronze: Arc<LocalTable>,
+    pub(super) silver: Silver,
+    pub(super) chain: Chain,
+    pub(super) plugins: Vec<Fingerprint>,
+    pub(super) sources: Vec<String>,
+    pub(super) rhythm: Rhythm,
+    pub(super) progress: Arc<Progress>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+/// What is judged and not committed.
+#[derive(Debug)]
+struct Open {
+    pending: Option<Pending>,
+    /// The last Bronze version that was judged.
+    judged: TableVersion,
+    /// When the first of its rows must be committed.
+    due: Option<Instant>,
+}
+
+/// Why a Bronze version could not be judged.
+enum Held {
+    /// The plugin fails on everything; Bronze keeps the lines until it is mended.
+    Plugin(PluginError),
+    Failed(EdgeError),
+}
+
+impl<E: Into<EdgeError>> From<E> for Held {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Stage {
+    /// Judges until Bronze has ended and all of it is judged.
+    pub(super) async fn run(mut self, mut bronze_end: watch::Receiver<bool>) -> Result<(), EdgeError> {
+        let mut versions = self.bronze.versions();
+        let mut open = self.empty();
+        loop {
+            let ended = *bronze_end.borrow_and_update();
+            let newest = *versions.borrow_and_update();
+            match self.catch_up(&mut open, newest).await {
+                Ok(()) => {}
+                Err(Held::Failed(error)) => return Err(error),
+                Err(Held::Plugin(error)) => {
+                    error!(%error, "plugin is broken, the pipeline holds; Bronze keeps its lines");
+                    open = self.empty();
+                    if ended {
+                        return Ok(());
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(RETRY_INTERVAL) => {}
+                        _ = bronze_end.changed() => {}
+                    }
+                    continue;
+                }
+            }
+            if ended || open.due.is_some_and(|due| due <= Instant::now()) || self.is_idle_long(&open) {
+                self.commit(&mut open).await?;
+            }
+            if ended {
+                return Ok(());
+            }
+            tokio::select! {
+                () = sleep_until(open.due) => {}
+                _ = versions.changed() => {}
+                _ = bronze_end.changed() => {}
+            }
+        }
+    }
+
+    fn empty(&self) -> Open {
+        Open { pending: None, judged: self.silver.cursor, due: None }
+    }
+
+    fn is_idle_long(&self, open: &Open) -> bool {
+        open.pending.is_none() && open.judged.0 - self.silver.cursor.0 >= IDLE_VERSIONS_MAX
+    }
+
+    async fn catch_up(&mut self, open: &mut Open, newest: TableVersion) -> Result<(), Held> {
+        while open.judged < newest {
+            let version = open.judged.next();
+            let place = self.bronze.place();
+            let entry = log::read(place, version)
+                .await?
+                .ok_or_else(|| TableError::Gap { table: place.url().to_string(), version })?;
+            self.judge(open, &entry).await?;
+            open.judged = version;
+            let bytes = open.pending.as_ref().map_or(0, Pending::bytes) as u64;
+            if bytes >= self.rhythm.bytes_max {
+                self.commit(open).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges the lines of one Bronze version.
+    async fn judge(&mut self, open: &mut Open, entry: &Entry) -> Result<(), Held> {
+        for add in entry.adds.iter().filter(|add| add.data_change) {
+            let day = self.day(entry.version, add)?;
+            if open.pending.as_ref().is_some_and(|pending| pending.day != day) {
+                self.commit(open).await?;
+            }
+            for batch in datafile::read(self.bronze.place(), entry.version, &add.path).await? {
+                let lines = of_sources(&batch, &self.sources)?;
+                if lines.num_rows() > 0 {
+                    self.judge_lines(open, day, &lines)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn judge_lines(&mut self, open: &mut Open, day: Day, lines: &RecordBatch) -> Result<(), Held> {
+        let verdicts = tokio::task::block_in_place(|| self.chain.apply(lines)).map_err(Held::Plugin)?;
+        let pending = match &mut open.pending {
+            Some(pending) => pending,
+            None => {
+                open.due = Some(Instant::now() + self.rhythm.interval);
+                open.pending.insert(self.silver.begin(day, self.clock.now())?)
+            }
+        };
+        let judged = Judged {
+            input: lines,
+            rows: &verdicts.rows,
+            source_rows: &verdicts.source_rows,
+            dropped: verdicts.dropped.len(),
+            dead: verdicts
+                .dead
+                .iter()
+                .map(|dead| {
+                    (
+                        dead.row,
+                        self.plugins.get(dead.plugin).map_or("", |p| p.name.as_str()),
+                        dead.reason.as_str(),
+                    )
+                })
+                .collect(),
+        };
+        tokio::task::block_in_place(|| self.silver.add(pending, &judged))?;
+        Ok(())
+    }
+
+    async fn commit(&mut self, open: &mut Open) -> Result<(), TableError> {
+        let last = open.judged;
+        let pending = open.pending.take();
+        open.due = None;
+        if last == self.silver.cursor
+            || (pending.is_none() && last.0 - self.silver.cursor.0 < IDLE_VERSIONS_MAX)
+        {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let before = self.silver.table.version();
+        let verdict = self.silver.commit(pending, self.bronze.id(), last, &self.plugins, now).await?;
+        Progress::set(&self.progress.judged, last);
+        let counts = verdict.counts;
+        if counts.dead > 0 {
+            info!(
+                rows = counts.rows,
+                dropped = counts.dropped,
+                dead = counts.dead,
+                "judged, with dead letters"
+            );
+        } else {
+            debug!(rows = counts.rows, dropped = counts.dropped, "judged");
+        }
+        let silver = &self.silver;
+        let from = Progress::get(&self.progress.followed).min(before);
+        let (table, to) = (&silver.table, silver.table.version());
+        let followed = silver.dead_letters.follow(table.place(), table.id(), from, to, now).await?;
+        Progress::set(&self.progress.followed, followed);
+        Ok(())
+    }
+
+    fn day(&self, version: TableVersion, add: &Add) -> Result<Day, TableError> {
+        let value = add.partition_values.get(PARTITION).and_then(Option::as_deref);
+        value.and_then(Day::parse).ok_or_else(|| TableError::Entry {
+            table: self.bronze.place().url().to_string(),
+            version,
+            reason: format!("{} has no day as its partition", add.path),
+        })
+    }
+}
+
+/// The lines that come from one of `sources`.
+fn of_sources(batch: &RecordBatch, sources: &[String]) -> Result<RecordBatch, EdgeError> {
+    let Some(column) = batch.column_by_name("source") else { return Ok(batch.slice(0, 0)) };
+    let column = column.as_string::<i32>();
+    let chosen: BooleanArray =
+        (0..column.len()).map(|row| Some(sources.iter().any(|source| source == column.value(row)))).collect();
+    if chosen.true_count() == batch.num_rows() {
+        return Ok(batch.clone());
+    }
+    Ok(filter_record_batch(batch, &chosen)?)
+}

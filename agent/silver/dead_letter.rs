@@ -1,0 +1,75 @@
+//! The dead-letter table: a projection of the Silver logs.
+
+use std::sync::Arc;
+
+use deltalake::kernel::Action;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::Mutex;
+
+use super::DeadObject;
+use crate::clock::Timestamp;
+use crate::store::Place;
+use crate::table::cursor::IDLE_VERSIONS_MAX;
+use crate::table::{Cursor, LocalTable, TableError, TableVersion, log};
+
+/// The dead-letter table of a state folder, fed by all its pipelines.
+#[derive(Debug)]
+pub struct DeadLetters {
+    table: Arc<LocalTable>,
+    // Copying from one Silver log must not interleave with itself.
+    copying: Mutex<()>,
+}
+
+impl DeadLetters {
+    /// Over the opened table.
+    pub fn new(table: Arc<LocalTable>) -> Self {
+        Self { table, copying: Mutex::new(()) }
+    }
+
+    /// The table.
+    pub fn table(&self) -> &Arc<LocalTable> {
+        &self.table
+    }
+
+    /// Copies what the Silver commits of the versions after `from` up to `to` decided, in one commit; where
+    /// they decided nothing, the cursor follows only once it lags far. Returns where the cursor stands.
+    ///
+    /// # Errors
+    /// The store failed, or an entry of the Silver log is missing or damaged.
+    pub async fn follow(
+        &self,
+        silver: &Place,
+        silver_id: &str,
+        from: TableVersion,
+        to: TableVersion,
+        now: Timestamp,
+    ) -> Result<TableVersion, TableError> {
+        let _copying = self.copying.lock().await;
+        let mut actions = Vec::new();
+        for number in from.0 + 1..=to.0 {
+            let version = TableVersion(number);
+            let entry = log::read(silver, version)
+                .await?
+                .ok_or_else(|| TableError::Gap { table: silver.url().to_string(), version })?;
+            let Some(found) = entry.info.get("verdict").and_then(|verdict| verdict.get("dead_letters"))
+            else {
+                continue;
+            };
+            let found: Option<DeadObject> =
+                Deserialize::deserialize(found).map_err(|e| TableError::Entry {
+                    table: silver.url().to_string(),
+                    version,
+                    reason: format!("dead letters: {e}"),
+                })?;
+            actions.extend(found.map(|dead| Action::Add(dead.add)));
+        }
+        if actions.is_empty() && to.0 - from.0 < IDLE_VERSIONS_MAX {
+            return Ok(from);
+        }
+        actions.push(Cursor::Silver(silver_id.to_owned()).at(to.as_cursor()));
+        actions.push(log::commit_info("WRITE", json!({ "follows": silver_id }), now));
+        self.table.commit(&actions).await?;
+        Ok(to)
+    }
+}

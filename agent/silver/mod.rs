@@ -1,0 +1,346 @@
+//! Rows and a Bronze version to one Silver commit, and dead letters beside it.
+//!
+//! Invariants:
+//! - The Silver commit is the verdict on a range of Bronze: it holds the rows, the cursor, the plugins that
+//!   judged, and the `add` action of the dead letters' file, which is durable before.
+//! - The dead-letter table is a projection of the Silver logs: what a crash kept from it is copied at the
+//!   next start.
+//! - Numbers and digests of the landing objects are settled in the same commit, so that whatever is put
+//!   later is put alike each time.
+
+pub mod columns;
+pub mod dead_letter;
+pub mod open;
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use deltalake::kernel::{Action, Add};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Day, Timestamp};
+use crate::store::Place;
+use crate::sync::landing::{BronzeRange, DEAD_LETTER, FOOTER_FORMAT, FOOTER_KEY, Footer, Seq};
+use crate::table::{Cursor, DataFile, DataFileWriter, Digest, LocalTable, TableError, TableVersion, log};
+use crate::transform::Fingerprint;
+
+pub use dead_letter::DeadLetters;
+pub use open::OpenError;
+
+/// The version of the form of [`Verdict`].
+const FORMAT: u32 = 1;
+
+/// What a Silver commit says beside its rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Verdict {
+    format: u32,
+    /// The Bronze versions judged.
+    pub bronze: BronzeRange,
+    /// The plugins that judged.
+    pub plugins: Vec<Fingerprint>,
+    /// What became of the lines.
+    pub counts: Counts,
+    /// The landing object made of the rows.
+    pub rows: Option<Object>,
+    /// The landing object made of the dead letters, with the action that adds its file to their table.
+    pub dead_letters: Option<DeadObject>,
+}
+
+/// What became of the lines of a Bronze range: `lines = judged rows + dropped + dead`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Lines that the pipeline saw.
+    pub lines: u64,
+    /// Rows made of them; one line may give several.
+    pub rows: u64,
+    /// Lines dropped on purpose.
+    pub dropped: u64,
+    /// Lines that became dead letters.
+    pub dead: u64,
+}
+
+impl Counts {
+    fn plus(self, more: Self) -> Self {
+        Self {
+            lines: self.lines + more.lines,
+            rows: self.rows + more.rows,
+            dropped: self.dropped + more.dropped,
+            dead: self.dead + more.dead,
+        }
+    }
+}
+
+/// A local data file that is to be put as a landing object.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Object {
+    /// The file, relative to its table.
+    pub path: String,
+    /// Its number in the stream.
+    pub seq: Seq,
+    /// The digest of its bytes.
+    pub digest: Digest,
+}
+
+/// A file of dead letters that is to be put as a landing object.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DeadObject {
+    /// The object.
+    #[serde(flatten)]
+    pub object: Object,
+    /// The action that adds the file to the dead-letter table.
+    pub add: Add,
+}
+
+/// Where a stream's numbers and digest chain stand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tip {
+    /// The number of the last object.
+    pub seq: Option<Seq>,
+    /// Its digest.
+    pub digest: Option<Digest>,
+}
+
+impl Tip {
+    fn next_seq(self) -> Seq {
+        self.seq.map_or(Seq(1), Seq::next)
+    }
+
+    fn moved_to(self, object: &Object) -> Self {
+        Self { seq: Some(object.seq), digest: Some(object.digest) }
+    }
+}
+
+/// Where a Silver table stands; every verdict restates it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// The stream of its rows.
+    pub rows: Tip,
+    /// The stream of its dead letters.
+    pub dead_letters: Tip,
+    /// What became of all lines since the table began.
+    pub totals: Counts,
+}
+
+impl Ledger {
+    /// The newest ledger in the log of the table at `place`, and the version that states it.
+    ///
+    /// # Errors
+    /// The store failed, or an entry is missing or damaged before one was found.
+    pub async fn read(place: &Place, newest: TableVersion) -> Result<(Self, TableVersion), TableError> {
+        let mut version = newest;
+        loop {
+            let table = || place.url().to_string();
+            let entry = log::read(place, version).await?;
+            let entry = entry.ok_or_else(|| TableError::Gap { table: table(), version })?;
+            if let Some(ledger) = entry.info.get("ledger") {
+                let ledger = Self::deserialize(ledger).map_err(|e| TableError::Entry {
+                    table: table(),
+                    version,
+                    reason: format!("ledger: {e}"),
+                })?;
+                return Ok((ledger, version));
+            }
+            match version.0.checked_sub(1) {
+                Some(earlier) => version = TableVersion(earlier),
+                None => return Ok((Self::default(), version)),
+            }
+        }
+    }
+}
+
+/// The Silver table of one pipeline, as its transform stage writes it.
+#[derive(Debug)]
+pub struct Silver {
+    /// The pipeline's name.
+    pub name: String,
+    /// The host, as rows and landing prefixes carry it.
+    pub host: String,
+    /// The table.
+    pub table: Arc<LocalTable>,
+    /// The dead-letter table, shared by all pipelines.
+    pub dead_letters: Arc<DeadLetters>,
+    /// The last Bronze version judged.
+    pub cursor: TableVersion,
+    columns: SchemaRef,
+    ledger: Ledger,
+}
+
+/// Judged lines that are not committed yet; all of one UTC day.
+#[derive(Debug)]
+pub struct Pending {
+    /// The UTC day on which the lines were ingested.
+    pub day: Day,
+    rows: DataFileWriter,
+    dead: DataFileWriter,
+    counts: Counts,
+    processed_at: Timestamp,
+}
+
+impl Pending {
+    /// What became of the lines so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Bytes that its files would have now, about.
+    pub fn bytes(&self) -> usize {
+        self.rows.bytes() + self.dead.bytes()
+    }
+}
+
+/// The judgement of one Bronze batch: rows with their lineage, and dead letters.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// The lines.
+    pub input: &'a RecordBatch,
+    /// The plugins' rows.
+    pub rows: &'a RecordBatch,
+    /// For each row, the line that it was made of.
+    pub source_rows: &'a [u32],
+    /// How many lines were dropped on purpose.
+    pub dropped: usize,
+    /// Lines that became dead letters: line, plugin, reason.
+    pub dead: Vec<(u32, &'a str, &'a str)>,
+}
+
+impl Silver {
+    /// Begins a commit for lines ingested on `day`.
+    ///
+    /// # Errors
+    /// The table's columns cannot be written as Parquet.
+    pub fn begin(&self, day: Day, now: Timestamp) -> Result<Pending, TableError> {
+        let place = self.table.place();
+        Ok(Pending {
+            day,
+            rows: DataFileWriter::try_new(place, &self.columns, writer_properties())?,
+            dead: DataFileWriter::try_new(
+                self.dead_letters.table().place(),
+                &columns::dead_letter_columns(),
+                writer_properties(),
+            )?,
+            counts: Counts::default(),
+            processed_at: now,
+        })
+    }
+
+    /// Adds the judgement of one batch of lines.
+    ///
+    /// # Errors
+    /// The rows do not have the table's columns.
+    pub fn add(&self, pending: &mut Pending, judged: &Judged<'_>) -> Result<(), TableError> {
+        let seq = self.ledger.rows.next_seq();
+        let rows = columns::silver_rows(&self.columns, judged, pending.processed_at, seq);
+        let dead = columns::dead_letter_rows(judged, &self.name, pending.processed_at);
+        let schema = |source| TableError::Schema { table: self.table.place().url().to_string(), source };
+        let (rows, dead) = (rows.map_err(schema)?, dead.map_err(schema)?);
+        pending.counts.lines += judged.input.num_rows() as u64;
+        pending.counts.rows += rows.num_rows() as u64;
+        pending.counts.dropped += judged.dropped as u64;
+        pending.counts.dead += dead.num_rows() as u64;
+        if rows.num_rows() > 0 {
+            pending.rows.write(&rows)?;
+        }
+        if dead.num_rows() > 0 {
+            pending.dead.write(&dead)?;
+        }
+        Ok(())
+    }
+
+    /// Commits the judgement of the Bronze versions after the cursor up to `last`.
+    ///
+    /// # Errors
+    /// The store failed; the range must be judged again after a new start.
+    pub async fn commit(
+        &mut self,
+        pending: Option<Pending>,
+        bronze_id: &str,
+        last: TableVersion,
+        plugins: &[Fingerprint],
+        now: Timestamp,
+    ) -> Result<Verdict, TableError> {
+        let range = BronzeRange { table_id: bronze_id.to_owned(), first: self.cursor.next(), last };
+        let mut actions = vec![Cursor::Bronze(bronze_id.to_owned()).at(last.as_cursor())];
+        let mut verdict = Verdict {
+            format: FORMAT,
+            bronze: range,
+            plugins: plugins.to_vec(),
+            counts: Counts::default(),
+            rows: None,
+            dead_letters: None,
+        };
+        let mut ledger = self.ledger;
+        if let Some(Pending { day, rows, dead, counts, .. }) = pending {
+            verdict.counts = counts;
+            ledger.totals = ledger.totals.plus(counts);
+            if dead.rows() > 0 {
+                let place = self.dead_letters.table().place();
+                let file = self.finish(dead, DEAD_LETTER, ledger.dead_letters, &verdict)?;
+                let add = file.put(place, day, now).await?;
+                let object = object(&add, &file, ledger.dead_letters);
+                ledger.dead_letters = ledger.dead_letters.moved_to(&object);
+                actions.push(Cursor::DeadLetterSeq.at(object.seq.0 as i64));
+                verdict.dead_letters = Some(DeadObject { object, add });
+            }
+            if rows.rows() > 0 {
+                let file = self.finish(rows, &self.name, ledger.rows, &verdict)?;
+                let add = file.put(self.table.place(), day, now).await?;
+                let object = object(&add, &file, ledger.rows);
+                ledger.rows = ledger.rows.moved_to(&object);
+                actions.push(Cursor::Seq.at(object.seq.0 as i64));
+                actions.push(Action::Add(add));
+                verdict.rows = Some(object);
+            }
+        }
+        let info = serde_json::json!({ "verdict": verdict, "ledger": ledger });
+        actions.push(log::commit_info("WRITE", info, now));
+        let version = self.table.commit(&actions).await?;
+        self.table.set_anchor(version);
+        self.ledger = ledger;
+        self.cursor = last;
+        Ok(verdict)
+    }
+
+    fn finish(
+        &self,
+        writer: DataFileWriter,
+        table: &str,
+        tip: Tip,
+        verdict: &Verdict,
+    ) -> Result<DataFile, TableError> {
+        let plugins = verdict.plugins.iter().map(|plugin| serde_json::to_value(plugin).unwrap_or_default());
+        let footer = Footer {
+            format: FOOTER_FORMAT,
+            table: table.to_owned(),
+            host: self.host.clone(),
+            table_id: self.table.id().to_owned(),
+            seq: tip.next_seq(),
+            part: 1,
+            parts: 1,
+            bronze: verdict.bronze.clone(),
+            previous: tip.digest,
+            plugins: plugins.collect(),
+        };
+        let footer = serde_json::to_string(&footer).map_err(|e| TableError::Entry {
+            table: self.table.place().url().to_string(),
+            version: self.table.version().next(),
+            reason: e.to_string(),
+        })?;
+        tokio::task::block_in_place(|| writer.finish(&[(FOOTER_KEY, footer)]))
+    }
+}
+
+fn object(add: &Add, file: &DataFile, tip: Tip) -> Object {
+    Object { path: add.path.clone(), seq: tip.next_seq(), digest: file.digest }
+}
+
+/// Dictionaries for what repeats, zstd 1, and no page statistics: fast to write, small to ship.
+fn writer_properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_max_row_group_row_count(Some(131_072))
+        .build()
+}

@@ -1,0 +1,175 @@
+//! Opening a pipeline's Silver table: its cursor must count the Bronze table that is there.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{Schema, SchemaRef};
+use serde_json::json;
+
+use super::columns::{reserved, silver_columns, with_partition};
+use super::{DeadLetters, Ledger, Silver};
+use crate::clock::Timestamp;
+use crate::store::Place;
+use crate::table::schema::PARTITION;
+use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, log};
+
+/// Why a Silver table cannot be taken up.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The table cannot be read or written.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The cursor counts another Bronze table.
+    #[error("{silver} has consumed another Bronze table than the one that is there ({bronze})")]
+    OtherBronze {
+        /// The Silver table's address.
+        silver: String,
+        /// The id of the Bronze table that is there.
+        bronze: String,
+    },
+    /// The cursor is ahead of Bronze: an older Bronze was put back.
+    #[error("{silver} has consumed Bronze up to version {cursor}, but Bronze ends at {bronze}")]
+    Ahead {
+        /// The Silver table's address.
+        silver: String,
+        /// The version consumed.
+        cursor: TableVersion,
+        /// The newest version of Bronze.
+        bronze: TableVersion,
+    },
+    /// A plugin now writes a column with another type than the table has.
+    #[error(
+        "{silver}: the plugins now write `{column}` as {now}, the table has it as {was}; a table never changes \
+         a type: give the pipeline another name, and its rows go to a table of their own"
+    )]
+    ChangedType {
+        /// The Silver table's address.
+        silver: String,
+        /// The column.
+        column: String,
+        /// The type that the plugins write.
+        now: String,
+        /// The type that the table has.
+        was: String,
+    },
+    /// A plugin writes a column that Silver adds itself.
+    #[error("{silver}: the plugins write a column `{column}`, which Silver adds itself; rename it")]
+    Reserved {
+        /// The Silver table's address.
+        silver: String,
+        /// The column.
+        column: String,
+    },
+}
+
+/// The columns of the Silver table at `silver` for plugins that write `written`.
+///
+/// # Errors
+/// A column has a name that Silver adds itself.
+pub fn columns(silver: &Place, written: &Schema) -> Result<SchemaRef, OpenError> {
+    match reserved().find(|name| written.column_with_name(name).is_some()) {
+        Some(column) => {
+            Err(OpenError::Reserved { silver: silver.url().to_string(), column: column.to_owned() })
+        }
+        None => Ok(silver_columns(written)),
+    }
+}
+
+/// What a Silver table needs to know of its surroundings.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// The host, as rows and landing prefixes carry it.
+    pub host: String,
+    /// The Bronze table.
+    pub bronze: Arc<LocalTable>,
+    /// The dead-letter table.
+    pub dead_letters: Arc<DeadLetters>,
+}
+
+/// Creates the table at `place`; it will consume Bronze after version `start`.
+///
+/// # Errors
+/// The store failed, or a column has a type that Delta does not know.
+pub async fn create(
+    place: &Place,
+    name: &str,
+    columns: SchemaRef,
+    around: &Surroundings,
+    start: TableVersion,
+    now: Timestamp,
+) -> Result<Silver, OpenError> {
+    let cursor = Cursor::Bronze(around.bronze.id().to_owned()).at(start.as_cursor());
+    let table = LocalTable::create(place, &with_partition(&columns), vec![cursor], now).await?;
+    Ok(silver(table, name, columns, around, start, Ledger::default()))
+}
+
+/// Takes up the table that `snapshot` shows, adding columns that are new.
+///
+/// # Errors
+/// The cursor does not fit Bronze, a column changed its type, or the log is damaged.
+pub async fn open(
+    place: &Place,
+    snapshot: &Snapshot,
+    name: &str,
+    columns: SchemaRef,
+    around: &Surroundings,
+    now: Timestamp,
+) -> Result<Silver, OpenError> {
+    let address = place.url().to_string();
+    let bronze_id = around.bronze.id().to_owned();
+    let Some(cursor) = snapshot.cursor(&Cursor::Bronze(bronze_id.clone())).await? else {
+        return Err(OpenError::OtherBronze { silver: address, bronze: bronze_id });
+    };
+    let (cursor, bronze) = (TableVersion(cursor.unsigned_abs()), around.bronze.version());
+    if cursor > bronze {
+        return Err(OpenError::Ahead { silver: address, cursor, bronze });
+    }
+    let table = LocalTable::open(place, snapshot)?;
+    let (ledger, anchor) = Ledger::read(place, snapshot.version()).await?;
+    table.set_anchor(anchor);
+    let had = snapshot.schema()?;
+    let columns = merge(&address, &had, &columns)?;
+    if columns.fields().len() + 1 > had.fields().len() {
+        let info = vec![log::commit_info("ADD COLUMNS", json!({}), now)];
+        table.commit_with_schema(&with_partition(&columns), info, now).await?;
+    }
+    Ok(silver(table, name, columns, around, cursor, ledger))
+}
+
+fn silver(
+    table: LocalTable,
+    name: &str,
+    columns: SchemaRef,
+    around: &Surroundings,
+    cursor: TableVersion,
+    ledger: Ledger,
+) -> Silver {
+    Silver {
+        name: name.to_owned(),
+        host: around.host.clone(),
+        table: Arc::new(table),
+        dead_letters: Arc::clone(&around.dead_letters),
+        cursor,
+        columns,
+        ledger,
+    }
+}
+
+/// The table's columns, then those that are new in `wanted`.
+fn merge(silver: &str, had: &Schema, wanted: &Schema) -> Result<SchemaRef, OpenError> {
+    let mut fields: Vec<_> = had.fields().iter().filter(|field| field.name() != PARTITION).cloned().collect();
+    for field in wanted.fields() {
+        match had.column_with_name(field.name()) {
+            None => fields.push(Arc::new(field.as_ref().clone().with_nullable(true))),
+            Some((_, known)) if known.data_type().equals_datatype(field.data_type()) => {}
+            Some((_, known)) => {
+                return Err(OpenError::ChangedType {
+                    silver: silver.to_owned(),
+                    column: field.name().clone(),
+                    now: field.data_type().to_string(),
+                    was: known.data_type().to_string(),
+                });
+            }
+        }
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}

@@ -1,0 +1,351 @@
+//! Opening the state folder: its lock, its seal, and all its tables, each checked against the others.
+//!
+//! Invariant: a folder whose tables do not count each other, or that was copied here, is refused before
+//! anything is written to it, with the commands that settle it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use crate::bronze::{Bronze, Restored};
+use crate::clock::Timestamp;
+use crate::config::Edge;
+use crate::lock::{FolderLock, Locked};
+use crate::seal::Seal;
+use crate::silver::columns::{dead_letter_columns, with_partition};
+use crate::silver::open::{self, OpenError, Surroundings};
+use crate::silver::{DeadLetters, Silver};
+use crate::store::{Place, StoreError};
+use crate::sync::Sync;
+use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, housekeeping, log};
+use crate::tail::line_schema;
+
+/// The folders below the state folder.
+pub mod folder {
+    /// Raw lines.
+    pub const BRONZE: &str = "bronze";
+    /// One table a pipeline.
+    pub const SILVER: &str = "silver";
+    /// What could not be transformed.
+    pub const DEAD_LETTER: &str = "dead_letter";
+    /// Compiled plugins.
+    pub const CACHE: &str = "cache";
+}
+
+/// What to do where tables of the folder are missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Opening {
+    /// Refuse.
+    Strict,
+    /// Take the folder as this machine's own. Where a table is missing: refuse.
+    Adopt,
+    /// Like `Adopt`; what a missing table was made of is read again, so that lines may arrive twice.
+    AdoptReplay,
+    /// Like `Adopt`; what a missing table was made of is passed over, so that lines may be missing.
+    AdoptSkip,
+}
+
+/// A state folder, locked and open for writing.
+#[derive(Debug)]
+pub struct State {
+    /// Held as long as the tables are used.
+    pub lock: FolderLock,
+    /// The Bronze table.
+    pub bronze: Bronze,
+    /// Where tailing stands.
+    pub restored: Restored,
+    /// The Silver tables, in the order of the pipelines.
+    pub silvers: Vec<Silver>,
+    /// The Silver tables on their way to the landing; empty without a central store.
+    pub syncs: Vec<Sync>,
+    /// The dead-letter table.
+    pub dead_letters: Arc<DeadLetters>,
+    /// Where each Silver log has been copied to the dead-letter table, in the order of the pipelines.
+    pub followed: Vec<TableVersion>,
+}
+
+/// Why a state folder is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// Another agent runs on the folder.
+    #[error("{}: another logsmith runs on this state folder; stop it first, or give this one another `agent.state_dir`", .0.display())]
+    Taken(PathBuf),
+    /// The folder cannot be made or looked at.
+    #[error("{}: {source}; the agent needs to create and write this folder", folder.display())]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// The folder was copied or restored.
+    #[error(
+        "{}: this state folder is not the one that was written: {difference}.\n\
+         If the folder was moved or restored, and the other one is gone for good: logsmith adopt -c CONFIG\n\
+         If it is a copy of one that lives on: logsmith fresh -c CONFIG (sets it aside and begins anew)",
+        folder.display()
+    )]
+    Foreign {
+        /// The folder.
+        folder: PathBuf,
+        /// What tells the two apart.
+        difference: String,
+    },
+    /// A table is missing, or does not fit the others.
+    #[error(
+        "{}: {what}.\n\
+         Put the missing folder back, or settle it:\n  \
+         logsmith adopt -c CONFIG --missing replay   what fed it is read again: nothing is lost, lines may arrive twice\n  \
+         logsmith adopt -c CONFIG --missing skip     what fed it is passed over: nothing arrives twice, lines may be lost\n  \
+         logsmith fresh -c CONFIG                    sets the folder aside and begins anew",
+        folder.display()
+    )]
+    Unfit {
+        /// The folder.
+        folder: PathBuf,
+        /// What does not fit.
+        what: String,
+    },
+    /// A Silver table cannot be taken up.
+    #[error(transparent)]
+    Silver(OpenError),
+    /// A table cannot be read or written.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The folder's path cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Locks and opens the state folder of `edge`, creating what a first start needs.
+/// `written` are the columns that each pipeline's plugins write, in the order of the pipelines.
+///
+/// # Errors
+/// See [`StateError`]; nothing was written where the folder does not fit.
+pub async fn open(
+    edge: &Edge,
+    written: &[SchemaRef],
+    opening: Opening,
+    now: Timestamp,
+) -> Result<State, StateError> {
+    let folder = &edge.state_dir;
+    let failed = |source| StateError::Folder { folder: folder.clone(), source };
+    std::fs::create_dir_all(folder).map_err(failed)?;
+    let lock = match FolderLock::acquire(folder).map_err(failed)? {
+        Locked::Ours(lock) => lock,
+        Locked::Taken => return Err(StateError::Taken(folder.clone())),
+    };
+    let root = Place::local(folder)?;
+    let mut seal = Seal::of(folder).map_err(failed)?;
+
+    let (bronze_table, snapshot, restored) = open_bronze(&root, folder, &seal, opening, now).await?;
+    let known = restored.seal.clone().map(|seal| seal.tables).unwrap_or_default();
+    let dead_letters = open_dead_letters(&root, folder, &known, opening, now).await?;
+    let around = Surroundings {
+        host: edge.host.clone(),
+        bronze: Arc::clone(&bronze_table),
+        dead_letters: Arc::clone(&dead_letters),
+    };
+    seal.tables = known;
+    let mut state = Parts { silvers: Vec::new(), syncs: Vec::new(), followed: Vec::new() };
+    for (pipeline, written) in edge.pipelines.iter().zip(written) {
+        let name = format!("{}/{}", folder::SILVER, pipeline.name);
+        let place = root.join(&name);
+        let columns = open::columns(&place, written).map_err(StateError::Silver)?;
+        let snapshot = Snapshot::load(&place).await?;
+        let silver = match &snapshot {
+            Some(snapshot) => {
+                take_up(&place, snapshot, &pipeline.name, columns, &around, opening, folder, now).await?
+            }
+            None => {
+                let start = if seal.tables.contains_key(&name) {
+                    start_of_missing(folder, &name, &bronze_table, opening).await?
+                } else {
+                    oldest_whole(&bronze_table).await?
+                };
+                open::create(&place, &pipeline.name, columns, &around, start, now)
+                    .await
+                    .map_err(StateError::Silver)?
+            }
+        };
+        seal.tables.insert(name, silver.table.id().to_owned());
+        state.add(edge, silver, snapshot.as_ref(), &dead_letters, now).await?;
+    }
+    seal.tables.insert(folder::BRONZE.to_owned(), bronze_table.id().to_owned());
+    seal.tables.insert(folder::DEAD_LETTER.to_owned(), dead_letters.table().id().to_owned());
+    for place in std::iter::once(bronze_table.place())
+        .chain(std::iter::once(dead_letters.table().place()))
+        .chain(state.silvers.iter().map(|silver| silver.table.place()))
+    {
+        housekeeping::sweep(place).await?;
+    }
+    let bronze = Bronze::open(bronze_table, snapshot.as_ref(), restored.losses, seal).await?;
+    let Parts { silvers, syncs, followed } = state;
+    Ok(State { lock, bronze, restored, silvers, syncs, dead_letters, followed })
+}
+
+struct Parts {
+    silvers: Vec<Silver>,
+    syncs: Vec<Sync>,
+    followed: Vec<TableVersion>,
+}
+
+impl Parts {
+    /// Adds an opened Silver table: its way to the landing, and what the dead-letter table has of it.
+    async fn add(
+        &mut self,
+        edge: &Edge,
+        silver: Silver,
+        snapshot: Option<&Snapshot>,
+        dead_letters: &DeadLetters,
+        now: Timestamp,
+    ) -> Result<(), TableError> {
+        let (table, id) = (&silver.table, silver.table.id().to_owned());
+        let from = match Snapshot::load(dead_letters.table().place()).await? {
+            Some(dead) => dead.cursor(&Cursor::Silver(id.clone())).await?.unwrap_or(0),
+            None => 0,
+        };
+        let from = TableVersion(from.unsigned_abs());
+        let followed = dead_letters.follow(table.place(), &id, from, table.version(), now).await?;
+        self.followed.push(followed);
+        if let Some(central) = &edge.central {
+            let cursor = match snapshot {
+                Some(snapshot) => snapshot.cursor(&Cursor::Sync).await?.unwrap_or(0),
+                None => 0,
+            };
+            self.syncs.push(Sync {
+                name: silver.name.clone(),
+                host: silver.host.clone(),
+                silver: Arc::clone(table),
+                dead_letters: dead_letters.table().place().clone(),
+                central: central.clone(),
+                cursor: TableVersion(cursor.unsigned_abs()),
+            });
+        }
+        self.silvers.push(silver);
+        Ok(())
+    }
+}
+
+async fn open_bronze(
+    root: &Place,
+    folder: &Path,
+    seal: &Seal,
+    opening: Opening,
+    now: Timestamp,
+) -> Result<(Arc<LocalTable>, Option<Snapshot>, Restored), StateError> {
+    let place = root.join(folder::BRONZE);
+    if let Some(snapshot) = Snapshot::load(&place).await? {
+        let restored = Restored::read(&place, snapshot.version()).await?;
+        let difference = restored.seal.as_ref().and_then(|kept| seal.differs(kept));
+        if let (Some(difference), Opening::Strict) = (difference, opening) {
+            return Err(StateError::Foreign { folder: folder.to_owned(), difference });
+        }
+        let table = LocalTable::open(&place, &snapshot)?;
+        table.set_anchor(restored.restated_at);
+        return Ok((Arc::new(table), Some(snapshot), restored));
+    }
+    let mut others: Vec<String> = Vec::new();
+    for name in root.join(folder::SILVER).folders().await? {
+        others.push(format!("{}/{name}", folder::SILVER));
+    }
+    if Snapshot::load(&root.join(folder::DEAD_LETTER)).await?.is_some() {
+        others.push(folder::DEAD_LETTER.to_owned());
+    }
+    if !others.is_empty() && !matches!(opening, Opening::AdoptReplay | Opening::AdoptSkip) {
+        let what = format!("`bronze` is missing, but {} is there", others.join(", "));
+        return Err(StateError::Unfit { folder: folder.to_owned(), what });
+    }
+    let columns = with_partition(&line_schema());
+    let table = LocalTable::create(&place, &columns, Vec::new(), now).await?;
+    Ok((Arc::new(table), None, Restored::default()))
+}
+
+async fn open_dead_letters(
+    root: &Place,
+    folder: &Path,
+    known: &std::collections::BTreeMap<String, String>,
+    opening: Opening,
+    now: Timestamp,
+) -> Result<Arc<DeadLetters>, StateError> {
+    let place = root.join(folder::DEAD_LETTER);
+    let table = match Snapshot::load(&place).await? {
+        Some(snapshot) => LocalTable::open(&place, &snapshot)?,
+        None if known.contains_key(folder::DEAD_LETTER) && opening == Opening::Strict => {
+            let what = "`dead_letter` is missing".to_owned();
+            return Err(StateError::Unfit { folder: folder.to_owned(), what });
+        }
+        None => {
+            let columns = with_partition(&dead_letter_columns());
+            LocalTable::create(&place, &columns, Vec::new(), now).await?
+        }
+    };
+    Ok(Arc::new(DeadLetters::new(Arc::new(table))))
+}
+
+#[expect(clippy::too_many_arguments, reason = "the surroundings of one table")]
+async fn take_up(
+    place: &Place,
+    snapshot: &Snapshot,
+    name: &str,
+    columns: SchemaRef,
+    around: &Surroundings,
+    opening: Opening,
+    folder: &Path,
+    now: Timestamp,
+) -> Result<Silver, StateError> {
+    let error = match open::open(place, snapshot, name, columns.clone(), around, now).await {
+        Ok(silver) => return Ok(silver),
+        Err(error @ (OpenError::OtherBronze { .. } | OpenError::Ahead { .. })) => error,
+        Err(error) => return Err(StateError::Silver(error)),
+    };
+    let start = match opening {
+        Opening::AdoptReplay => oldest_whole(&around.bronze).await?,
+        Opening::AdoptSkip => around.bronze.version(),
+        Opening::Strict | Opening::Adopt => {
+            return Err(StateError::Unfit { folder: folder.to_owned(), what: error.to_string() });
+        }
+    };
+    let table = LocalTable::open(place, snapshot)?;
+    let cursor = Cursor::Bronze(around.bronze.id().to_owned()).at(start.as_cursor());
+    table.commit(&[cursor, log::commit_info("ADOPT", serde_json::json!({}), now)]).await?;
+    drop(table);
+    let snapshot = Snapshot::load(place).await?;
+    let gone =
+        || StateError::Unfit { folder: folder.to_owned(), what: format!("`silver/{name}` is missing") };
+    let snapshot = snapshot.ok_or_else(gone)?;
+    open::open(place, &snapshot, name, columns, around, now).await.map_err(StateError::Silver)
+}
+
+async fn start_of_missing(
+    folder: &Path,
+    name: &str,
+    bronze: &LocalTable,
+    opening: Opening,
+) -> Result<TableVersion, StateError> {
+    match opening {
+        Opening::AdoptReplay => Ok(oldest_whole(bronze).await?),
+        Opening::AdoptSkip => Ok(bronze.version()),
+        Opening::Strict | Opening::Adopt => {
+            let what = format!("`{name}` is missing");
+            Err(StateError::Unfit { folder: folder.to_owned(), what })
+        }
+    }
+}
+
+/// The version before the oldest one from which on all of Bronze is still there.
+async fn oldest_whole(bronze: &LocalTable) -> Result<TableVersion, TableError> {
+    let place = bronze.place();
+    let Some(snapshot) = Snapshot::load(place).await? else { return Ok(TableVersion(0)) };
+    let live: std::collections::HashSet<String> = snapshot.files()?.into_iter().map(|add| add.path).collect();
+    let mut oldest = bronze.version();
+    while oldest.0 > 0 {
+        let Some(entry) = log::read(place, oldest).await? else { break };
+        if !entry.adds.iter().all(|add| live.contains(&add.path)) {
+            break;
+        }
+        oldest = TableVersion(oldest.0 - 1);
+    }
+    Ok(oldest)
+}

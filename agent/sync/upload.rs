@@ -1,0 +1,151 @@
+//! Putting what Silver committed into the landing.
+//!
+//! Order: the objects of a version are put first, the cursor moves after. A crash in between repeats a put,
+//! which changes nothing: names and bytes are settled in the Silver commit, and a put is create-only.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::json;
+use tracing::{info, warn};
+
+use super::landing::{DEAD_LETTER, ObjectName, StreamId};
+use crate::backoff::Backoff;
+use crate::clock::Clock;
+use crate::shutdown::Shutdown;
+use crate::silver::{Object, Verdict};
+use crate::store::{Place, Put};
+use crate::table::cursor::IDLE_VERSIONS_MAX;
+use crate::table::{Cursor, LocalTable, TableError, TableVersion, log};
+
+/// One Silver table on its way to the landing.
+#[derive(Debug)]
+pub struct Sync {
+    /// The fleet table.
+    pub name: String,
+    /// The host, as the landing prefix names it.
+    pub host: String,
+    /// The local Silver table.
+    pub silver: Arc<LocalTable>,
+    /// Where dead letters' files lie.
+    pub dead_letters: Place,
+    /// The central store.
+    pub central: Place,
+    /// The last version whose objects were all put.
+    pub cursor: TableVersion,
+}
+
+/// How putting ended.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Synced {
+    /// Everything up to this version is in the landing.
+    UpTo(TableVersion),
+    /// Shutdown came first; the rest is put after the next start.
+    Stopped,
+}
+
+/// Puts the objects of all versions after the cursor, trying until it is done or `shutdown` ends the waiting.
+///
+/// # Errors
+/// The local table failed; a failing central store is waited for instead.
+pub async fn sync(
+    state: &mut Sync,
+    clock: &dyn Clock,
+    shutdown: &mut Shutdown,
+) -> Result<Synced, TableError> {
+    let newest = state.silver.version();
+    let mut put = 0_usize;
+    for number in state.cursor.0 + 1..=newest.0 {
+        let version = TableVersion(number);
+        let place = state.silver.place();
+        let Some(entry) = log::read(place, version).await? else {
+            return Err(TableError::Gap { table: place.url().to_string(), version });
+        };
+        for (local, name, object) in objects(state, version, &entry.info)? {
+            if put_one(state, &local, version, &name, &object, shutdown).await? == Attempt::Stopped {
+                return Ok(Synced::Stopped);
+            }
+            put += 1;
+        }
+    }
+    if put > 0 || newest.0 - state.cursor.0 >= IDLE_VERSIONS_MAX {
+        let info = log::commit_info("SYNC", json!({ "objects": put }), clock.now());
+        state.cursor = state.silver.commit(&[Cursor::Sync.at(newest.as_cursor()), info]).await?;
+    }
+    Ok(Synced::UpTo(newest))
+}
+
+/// The objects of one Silver version: where the file lies, the object's name, and what the verdict says of it.
+fn objects(
+    state: &Sync,
+    version: TableVersion,
+    info: &serde_json::Value,
+) -> Result<Vec<(Place, ObjectName, Object)>, TableError> {
+    let Some(verdict) = info.get("verdict") else { return Ok(Vec::new()) };
+    let verdict = Verdict::deserialize(verdict).map_err(|e| TableError::Entry {
+        table: state.silver.place().url().to_string(),
+        version,
+        reason: format!("verdict: {e}"),
+    })?;
+    let name = |table: &str, object: &Object| ObjectName {
+        stream: StreamId {
+            table: table.to_owned(),
+            host: state.host.clone(),
+            table_id: state.silver.id().to_owned(),
+        },
+        seq: object.seq,
+        part: 1,
+        digest: object.digest.to_string(),
+    };
+    let rows = verdict.rows.map(|rows| (state.silver.place().clone(), name(&state.name, &rows), rows));
+    let dead = verdict
+        .dead_letters
+        .map(|dead| (state.dead_letters.clone(), name(DEAD_LETTER, &dead.object), dead.object));
+    // Dead letters first: whoever counts rows centrally then never sees rows without their rejects.
+    Ok(dead.into_iter().chain(rows).collect())
+}
+
+#[derive(PartialEq)]
+enum Attempt {
+    Put,
+    Stopped,
+}
+
+async fn put_one(
+    state: &Sync,
+    local: &Place,
+    version: TableVersion,
+    name: &ObjectName,
+    object: &Object,
+    shutdown: &mut Shutdown,
+) -> Result<Attempt, TableError> {
+    let bytes = local.get(&object.path).await?.ok_or_else(|| TableError::Entry {
+        table: local.url().to_string(),
+        version,
+        reason: format!("data file {} is missing", object.path),
+    })?;
+    let mut backoff = Backoff::new();
+    let mut failed = false;
+    loop {
+        match state.central.put_new(&name.to_string(), bytes.clone()).await {
+            // The digest is part of the name: what is there already is the same object.
+            Ok(Put::Created | Put::AlreadyExists) => {
+                if failed {
+                    info!(table = state.name, seq = object.seq.0, "central store is back");
+                }
+                return Ok(Attempt::Put);
+            }
+            Err(error) if !failed => {
+                warn!(table = state.name, seq = object.seq.0, %error, "cannot put to the central store, trying on");
+                failed = true;
+            }
+            Err(_) => {}
+        }
+        let delay = backoff.delay(&mut rand::rng());
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = shutdown.drain_expired() => return Ok(Attempt::Stopped),
+        }
+    }
+}
