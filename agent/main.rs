@@ -1,1 +1,7 @@
-fn main() {}
+//! The `logsmith` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    logsmith::cli::main()
+}

@@ -1,0 +1,138 @@
+//! `logsmith check`: every mistake in a configuration, before any data file opens.
+
+use std::process::ExitCode;
+
+use arrow::datatypes::Schema;
+
+use super::{ConfigArg, Kind, kind_of, read_config};
+use crate::bronze;
+use crate::config::{Central, Edge, Mistakes};
+use crate::transform::{Chain, Engine};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    let file = &args.config.config;
+    let text = read_config(file)?;
+    match kind_of(&text) {
+        Kind::Edge => match Edge::parse(file, &text) {
+            Ok(edge) => check_edge(&edge),
+            Err(mistakes) => Ok(tell(&mistakes)),
+        },
+        Kind::Central => match Central::parse(file, &text) {
+            Ok(central) => check_central(&central).await,
+            Err(mistakes) => Ok(tell(&mistakes)),
+        },
+    }
+}
+
+fn tell(mistakes: &Mistakes) -> ExitCode {
+    eprintln!("{mistakes}");
+    let count = mistakes.0.len();
+    eprintln!("{count} mistake{}", if count == 1 { "" } else { "s" });
+    ExitCode::FAILURE
+}
+
+fn check_edge(edge: &Edge) -> anyhow::Result<ExitCode> {
+    let engine = Engine::try_new(None)?;
+    let mut failures = 0;
+    println!("host {}, state in {}", edge.host, edge.state_dir.display());
+    match &edge.central {
+        Some(place) => println!("central {}", place.url()),
+        None => println!("no central store: Silver stays on this host"),
+    }
+    for pipeline in &edge.pipelines {
+        println!("pipeline {}: {} -> silver/{}", pipeline.name, pipeline.sources.join(", "), pipeline.name);
+        match Chain::open(&engine, &pipeline.plugins, &bronze::columns()) {
+            Ok(chain) => {
+                for plugin in chain.fingerprints() {
+                    println!("  plugin {} {}, sha256 {}", plugin.name, plugin.version, plugin.sha256);
+                }
+                print_columns(chain.output_schema());
+            }
+            Err(error) => {
+                failures += 1;
+                eprintln!("  pipeline `{}`: {error}", pipeline.name);
+            }
+        }
+    }
+    if failures > 0 {
+        eprintln!("{failures} of {} pipelines cannot run", edge.pipelines.len());
+        return Ok(ExitCode::FAILURE);
+    }
+    println!("ok");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_columns(columns: &Schema) {
+    for field in columns.fields() {
+        let nullable = if field.is_nullable() { ", may be null" } else { "" };
+        println!("    {:<20} {}{nullable}", field.name(), type_name(field.data_type()));
+    }
+}
+
+/// A column's type in Delta's words.
+fn type_name(kind: &arrow::datatypes::DataType) -> String {
+    use arrow::datatypes::DataType;
+    match kind {
+        DataType::Utf8 | DataType::Utf8View => "string".to_owned(),
+        DataType::Int32 => "integer".to_owned(),
+        DataType::Int64 => "long".to_owned(),
+        DataType::Float64 => "double".to_owned(),
+        DataType::Boolean => "boolean".to_owned(),
+        DataType::Binary => "binary".to_owned(),
+        DataType::Date32 => "date".to_owned(),
+        DataType::Timestamp(..) => "timestamp".to_owned(),
+        DataType::Map(..) => "map<string, string>".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(feature = "central")]
+async fn check_central(central: &Central) -> anyhow::Result<ExitCode> {
+    println!("central {}", central.place.url());
+    let mut failures = 0;
+    for view in &central.views {
+        match describe(central, view).await {
+            Ok(description) => println!("view {}: {description}", view.name),
+            Err(error) => {
+                failures += 1;
+                eprintln!("{error}");
+            }
+        }
+    }
+    if failures > 0 {
+        eprintln!("{failures} of {} views cannot be kept", central.views.len());
+        return Ok(ExitCode::FAILURE);
+    }
+    println!("ok");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// With the columns of fleet Silver, where that is there already and can be reached.
+#[cfg(feature = "central")]
+async fn describe(
+    central: &Central,
+    view: &crate::config::View,
+) -> Result<crate::gold::Description, crate::gold::GoldError> {
+    let form = crate::gold::check(view, None).await?;
+    let columns = crate::gold::silver_columns(&central.place, &form.table).await;
+    match columns.inspect_err(|error| eprintln!("only the form of view {} was checked: {error}", view.name)) {
+        Ok(Some(columns)) => crate::gold::check(view, Some(&columns)).await,
+        Ok(None) | Err(_) => Ok(form),
+    }
+}
+
+#[cfg(not(feature = "central"))]
+async fn check_central(central: &Central) -> anyhow::Result<ExitCode> {
+    println!("central {}", central.place.url());
+    println!(
+        "{} views; this binary is built for hosts and does not look into their SQL",
+        central.views.len()
+    );
+    Ok(ExitCode::SUCCESS)
+}

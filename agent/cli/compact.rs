@@ -1,0 +1,42 @@
+//! `logsmith compact`: the central job.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::{ConfigArg, central_config};
+use crate::central;
+use crate::clock::SystemClock;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+    /// Go on for ever, a pass each this long (`60s`, `5min`).
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    every: Option<Duration>,
+}
+
+pub(super) async fn main(args: Args) -> anyhow::Result<ExitCode> {
+    let config = central_config(&args.config.config)?;
+    let Some(interval) = args.every else {
+        let report = central::run_once(&config, &SystemClock).await?;
+        println!("{report}");
+        return Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    };
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let tell = |pass: Result<_, _>| match pass {
+        Ok(report) => info!("{report}"),
+        Err(error) => warn!(%error, "pass failed, trying again"),
+    };
+    central::run_every(&config, &SystemClock, interval, stop, tell).await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,37 @@
+//! `logsmith fresh`: sets a state folder aside.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+
+use super::{ConfigArg, edge_config};
+use crate::clock::{Clock, SystemClock};
+use crate::lock::{FolderLock, Locked};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+pub(super) fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    let folder = edge_config(&args.config.config)?.state_dir;
+    if !folder.is_dir() {
+        println!("{} is not there yet; there is nothing to set aside.", folder.display());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let Locked::Ours(_lock) = FolderLock::acquire(&folder)? else {
+        bail!("{}: a logsmith runs on this state folder; stop it first", folder.display());
+    };
+    let mut aside = folder.clone().into_os_string();
+    aside.push(format!(".aside-{}", SystemClock.now().millis()));
+    std::fs::rename(&folder, &aside)
+        .with_context(|| format!("cannot rename {} to {}", folder.display(), aside.display()))?;
+    println!(
+        "{} was set aside as {}.\nThe next start begins anew: files are read from where `start_at` says, so lines that \
+         were shipped before and still stand in them are shipped again, as a new stream.",
+        folder.display(),
+        aside.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}

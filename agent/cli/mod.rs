@@ -1,0 +1,166 @@
+//! The command line: one file a subcommand, each thin.
+
+mod adopt;
+mod check;
+mod fresh;
+mod generate;
+mod run;
+mod show;
+mod status;
+
+#[cfg(feature = "central")]
+mod compact;
+#[cfg(feature = "central")]
+mod demo;
+#[cfg(feature = "central")]
+mod query;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Central, Edge};
+
+/// From log files to Gold tables, each line exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "logsmith", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// See it work: writes logs, ships them, counts them. Needs nothing.
+    #[cfg(feature = "central")]
+    Demo(demo::Args),
+    /// The agent: tail, transform, put.
+    Run(run::Args),
+    /// Tell every mistake in a configuration.
+    Check(check::Args),
+    /// Tell how far files, tables and sync are.
+    Status(status::Args),
+    /// Print rows of a table in the state folder.
+    Show(show::Args),
+    /// The central job: fold what hosts have put into Silver, and keep Gold.
+    #[cfg(feature = "central")]
+    Compact(compact::Args),
+    /// SQL over Silver and Gold, or over a host's tables.
+    #[cfg(feature = "central")]
+    Query(query::Args),
+    /// Write sample JSON logs.
+    Generate(generate::Args),
+    /// Take a state folder that was moved or restored, or lost a table, as this machine's own.
+    Adopt(adopt::Args),
+    /// Set a state folder aside and begin anew.
+    Fresh(fresh::Args),
+}
+
+/// Parses the arguments, runs the command, and turns its outcome into an exit code: 0 done, 1 failed, 2 used wrongly.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter =
+        EnvFilter::try_from_env("LOGSMITH_LOG").unwrap_or_else(|_| EnvFilter::new(log_filter(&cli.command)));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    match block_on(dispatch(cli.command)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("logsmith: {}", told(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error and its causes; a cause that the words before tell already is left out.
+fn told(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |told, cause| match told.as_str() {
+        "" => cause,
+        words if words.contains(&cause) => told,
+        words => format!("{words}: {cause}"),
+    })
+}
+
+async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        #[cfg(feature = "central")]
+        Command::Demo(args) => demo::main(args).await,
+        Command::Run(args) => run::main(args).await,
+        Command::Check(args) => check::main(&args).await,
+        Command::Status(args) => status::main(&args).await,
+        Command::Show(args) => show::main(&args).await,
+        #[cfg(feature = "central")]
+        Command::Compact(args) => compact::main(args).await,
+        #[cfg(feature = "central")]
+        Command::Query(args) => query::main(&args).await,
+        Command::Generate(args) => generate::main(&args),
+        Command::Adopt(args) => adopt::main(&args).await,
+        Command::Fresh(args) => fresh::main(&args),
+    }
+}
+
+/// Commands that print for people keep the log quiet; long-running ones tell what they do.
+fn log_filter(command: &Command) -> &'static str {
+    match command {
+        Command::Run(_) => "logsmith=info,warn",
+        #[cfg(feature = "central")]
+        Command::Compact(_) => "logsmith=info,warn",
+        _ => "warn",
+    }
+}
+
+/// Two threads: stages that compute hand their other work over, and a host has other things to do.
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the async runtime")?;
+    let code = runtime.block_on(command);
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    code
+}
+
+fn read_config(file: &Path) -> anyhow::Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+fn edge_config(file: &Path) -> anyhow::Result<Edge> {
+    Ok(Edge::parse(file, &read_config(file)?)?)
+}
+
+#[cfg(feature = "central")]
+fn central_config(file: &Path) -> anyhow::Result<Central> {
+    Ok(Central::parse(file, &read_config(file)?)?)
+}
+
+/// Whether a configuration is the agent's or the central job's: what `agent`, `source` and `pipeline` are to the
+/// one, `url` and `view` are to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Edge,
+    Central,
+}
+
+fn kind_of(text: &str) -> Kind {
+    let table: toml::Table = toml::from_str(text).unwrap_or_default();
+    let is_central = table.contains_key("url") || table.contains_key("view");
+    if is_central { Kind::Central } else { Kind::Edge }
+}
+
+/// The option that names a configuration file.
+#[derive(Clone, Debug, clap::Args)]
+struct ConfigArg {
+    /// The configuration file.
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    config: PathBuf,
+}

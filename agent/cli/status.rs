@@ -1,0 +1,95 @@
+//! `logsmith status`: how far files, tables and sync are, read from the tables themselves.
+
+use std::process::ExitCode;
+
+use bytesize::ByteSize;
+
+use super::{ConfigArg, edge_config};
+use crate::bronze::Restored;
+use crate::config::Edge;
+use crate::silver::Ledger;
+use crate::state::folder;
+use crate::store::Place;
+use crate::table::datafile::row_count;
+use crate::table::{Cursor, Snapshot, TableError};
+use crate::tail::file_status;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    let edge = edge_config(&args.config.config)?;
+    let root = Place::local(&edge.state_dir)?;
+    let bronze_place = root.join(folder::BRONZE);
+    let Some(bronze) = Snapshot::load(&bronze_place).await? else {
+        println!("{}: the agent has not run here yet", edge.state_dir.display());
+        return Ok(ExitCode::SUCCESS);
+    };
+    let restored = Restored::read(&bronze_place, bronze.version()).await?;
+    print_files(&restored);
+    println!("\n{:<24} {:>8} {:>12} {:>10}", "TABLE", "VERSION", "ROWS", "BYTES");
+    print_table(folder::BRONZE, &bronze)?;
+    for pipeline in &edge.pipelines {
+        let name = format!("{}/{}", folder::SILVER, pipeline.name);
+        if let Some(silver) = Snapshot::load(&root.join(&name)).await? {
+            print_table(&name, &silver)?;
+        }
+    }
+    if let Some(dead) = Snapshot::load(&root.join(folder::DEAD_LETTER)).await? {
+        print_table(folder::DEAD_LETTER, &dead)?;
+    }
+    for pipeline in &edge.pipelines {
+        print_pipeline(&edge, &root, &pipeline.name, &bronze).await?;
+    }
+    let losses = restored.losses;
+    println!(
+        "\nlines cut: {} ({} left out); files vanished unread: {} ({})",
+        losses.cut_lines,
+        ByteSize(losses.cut_bytes),
+        losses.vanished_files,
+        ByteSize(losses.vanished_bytes),
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_files(restored: &Restored) {
+    println!("{:<48} {:>12} {:>12} {:>12}", "FILE", "SIZE", "TAKEN", "LAG");
+    for file in file_status(&restored.positions) {
+        let size = file.size.map_or_else(|| "gone".to_owned(), |size| size.to_string());
+        println!("{:<48} {:>12} {:>12} {:>12}", file.path.display(), size, file.offset, file.lag());
+    }
+}
+
+fn print_table(name: &str, snapshot: &Snapshot) -> Result<(), TableError> {
+    let files = snapshot.files()?;
+    let bytes: u64 = files.iter().map(|add| add.size.unsigned_abs()).sum();
+    let rows: u64 = files.iter().filter_map(row_count).sum();
+    println!("{name:<24} {:>8} {rows:>12} {:>10}", snapshot.version(), ByteSize(bytes).to_string());
+    Ok(())
+}
+
+async fn print_pipeline(edge: &Edge, root: &Place, name: &str, bronze: &Snapshot) -> anyhow::Result<()> {
+    let place = root.join(&format!("{}/{name}", folder::SILVER));
+    let Some(silver) = Snapshot::load(&place).await? else { return Ok(()) };
+    let (ledger, _) = Ledger::read(&place, silver.version()).await?;
+    let judged = silver.cursor(&Cursor::Bronze(bronze.id()?)).await?.unwrap_or(0);
+    let waiting = bronze.version().as_cursor() - judged;
+    let totals = ledger.totals;
+    println!("\npipeline {name}: {} lines judged, Bronze versions waiting: {waiting}", totals.lines);
+    println!("  rows {}, dropped on purpose {}, dead letters {}", totals.rows, totals.dropped, totals.dead);
+    let Some(central) = &edge.central else {
+        println!("  not put anywhere: no central store is configured");
+        return Ok(());
+    };
+    let synced = silver.cursor(&Cursor::Sync).await?.unwrap_or(0);
+    let last = ledger.rows.seq.map_or(0, |seq| seq.0);
+    println!(
+        "  put to {} up to Silver version {synced} of {}; landing objects made: {last}",
+        central.url(),
+        silver.version()
+    );
+    Ok(())
+}
