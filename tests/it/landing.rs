@@ -1,0 +1,101 @@
+//! Silver reaches an S3 server over HTTP, however long the server was away, and the lake is read from there.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use s3s::auth::SimpleAuth;
+use s3s::service::S3ServiceBuilder;
+
+use crate::support::{Host, eventually, python, succeed};
+
+const KEY: &str = "edge";
+const SECRET: &str = "edge-secret";
+
+/// Serves `folder` as S3 on `address` until the runtime ends.
+fn serve(folder: &Path, listener: TcpListener) -> tokio::runtime::Runtime {
+    let service = {
+        let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder).unwrap());
+        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        builder.build()
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    runtime.spawn(async move {
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            let service = service.clone();
+            tokio::spawn(async move {
+                let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+                let _ = server.serve_connection(TokioIo::new(socket), service).await;
+            });
+        }
+    });
+    runtime
+}
+
+fn store_options(address: SocketAddr) -> String {
+    format!(
+        "aws_endpoint = \"http://{address}\"\naws_allow_http = \"true\"\naws_region = \"local\"\n\
+         aws_access_key_id = \"{KEY}\"\naws_secret_access_key = \"{SECRET}\"\n"
+    )
+}
+
+#[test]
+fn silver_waits_for_an_s3_server_that_is_away_and_gold_is_made_there() {
+    let host = Host::new("builtin:json");
+    let lake = host.path("s3");
+    fs::create_dir_all(lake.join("logs")).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+
+    let options = store_options(address);
+    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
+    let url = format!("url = \"file://{}\"", host.path("lake").display());
+    let edge = edge.replace(&url, &format!("url = \"s3://logs/lake\"\n\n[central.options]\n{options}"));
+    fs::write(host.path("edge.toml"), edge).unwrap();
+    let central = format!(
+        "url = \"s3://logs/lake\"\n\n[options]\n{options}\n[[view]]\nname = \"levels\"\n\
+         sql = \"SELECT level AS log_level, count(*) AS log_count FROM app GROUP BY level\"\n"
+    );
+    fs::write(host.path("central.toml"), central).unwrap();
+    let text: String = (0..500).map(|n| format!("{{\"level\":\"INFO\",\"message\":\"m{n}\"}}\n")).collect();
+    fs::write(host.path("logs/a.log"), text + "no json\n").unwrap();
+
+    let mut agent = host.start();
+    eventually("Silver was made while the server is away", || {
+        fs::read_dir(host.path("state/silver/app/_delta_log")).is_ok_and(|log| log.count() > 1)
+    });
+    let server = serve(&lake, TcpListener::bind(address).unwrap());
+    let landing = lake.join("logs/lake/landing");
+    let objects =
+        || walkdir::WalkDir::new(&landing).into_iter().flatten().filter(|e| e.file_type().is_file()).count();
+    eventually("rows and dead letters are in the landing", || objects() >= 2);
+    let pid = rustix::process::Pid::from_child(&agent);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(agent.wait().unwrap().success());
+
+    succeed(&mut host.central(&["compact"]));
+    let said = succeed(&mut host.central(&[
+        "query",
+        "--format",
+        "csv",
+        "SELECT log_level, log_count FROM gold.levels",
+    ]));
+    assert_eq!(said, "log_level,log_count\nINFO,500\n");
+    assert_eq!(objects(), 0, "folded objects are still in the landing");
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/read_back.py");
+    let read = succeed(
+        std::process::Command::new(python())
+            .arg(script)
+            .args(["s3://logs/lake/gold/levels", "log_level", "log_count"])
+            .envs([("AWS_ENDPOINT_URL", format!("http://{address}")), ("AWS_ALLOW_HTTP", "true".to_owned())])
+            .envs([("AWS_REGION", "local"), ("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", SECRET)]),
+    );
+    assert_eq!(read.trim(), r#"{"log_level": "INFO", "log_count": 500}"#);
+    drop(server);
+}

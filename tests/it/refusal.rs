@@ -1,0 +1,160 @@
+//! A state folder that is not whole, or not this machine's, is refused with the commands that settle it; and
+//! they do settle it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Host, fail, succeed};
+
+fn lines(numbers: std::ops::Range<u32>) -> String {
+    numbers.map(|n| format!("{{\"level\":\"INFO\",\"message\":\"m{n}\"}}\n")).collect()
+}
+
+/// A host that has shipped 100 lines.
+fn host() -> Host {
+    let host = Host::new("builtin:json");
+    fs::write(host.path("logs/a.log"), lines(0..100)).unwrap();
+    host.finish();
+    host
+}
+
+fn append(host: &Host, text: &str) {
+    let old = fs::read_to_string(host.path("logs/a.log")).unwrap();
+    fs::write(host.path("logs/a.log"), old + text).unwrap();
+}
+
+fn assert_refused(host: &Host) -> String {
+    let before = listing(&host.path("state"));
+    let said = fail(&mut host.edge(&["run", "--once"]));
+    assert!(said.contains("logsmith adopt -c") && said.contains("logsmith fresh -c"), "{said}");
+    assert_eq!(listing(&host.path("state")), before, "a refused folder was written to");
+    said
+}
+
+/// The files of the folder's tables.
+fn listing(folder: &Path) -> Vec<String> {
+    let files =
+        walkdir::WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+    let mut names: Vec<String> = files.map(|file| file.path().display().to_string()).collect();
+    names.retain(|name| !name.contains("/cache/"));
+    names.sort();
+    names
+}
+
+fn messages(host: &Host) -> Vec<String> {
+    let rows = host.read("lake/silver/app", &["message"]);
+    let mut messages: Vec<String> =
+        rows.iter().map(|row| row["message"].as_str().unwrap().to_owned()).collect();
+    messages.sort();
+    messages
+}
+
+fn expected(numbers: impl Iterator<Item = u32>) -> Vec<String> {
+    let mut messages: Vec<String> = numbers.map(|n| format!("m{n}")).collect();
+    messages.sort();
+    messages
+}
+
+#[test]
+fn a_lost_bronze_is_refused_until_it_is_skipped() {
+    let host = host();
+    fs::remove_dir_all(host.path("state/bronze")).unwrap();
+    assert!(assert_refused(&host).contains("`bronze` is missing"));
+    assert!(fail(&mut host.edge(&["adopt"])).contains("--missing"));
+    succeed(&mut host.edge(&["adopt", "--missing", "skip"]));
+    append(&host, &lines(100..150));
+    host.finish();
+    assert_eq!(messages(&host), expected(0..150));
+}
+
+#[test]
+fn a_lost_bronze_is_refused_until_it_is_replayed() {
+    let host = host();
+    fs::remove_dir_all(host.path("state/bronze")).unwrap();
+    assert_refused(&host);
+    succeed(&mut host.edge(&["adopt", "--missing", "replay"]));
+    append(&host, &lines(100..150));
+    host.finish();
+    assert_eq!(messages(&host), expected((0..100).chain(0..150)));
+}
+
+#[test]
+fn a_lost_silver_is_refused_until_it_is_settled() {
+    for (choice, wanted) in [("skip", expected(0..130)), ("replay", expected((0..100).chain(0..130)))] {
+        let host = host();
+        fs::remove_dir_all(host.path("state/silver/app")).unwrap();
+        assert!(assert_refused(&host).contains("`silver/app` is missing"));
+        succeed(&mut host.edge(&["adopt", "--missing", choice]));
+        append(&host, &lines(100..130));
+        host.finish();
+        assert_eq!(messages(&host), wanted, "{choice}");
+    }
+}
+
+#[test]
+fn a_lost_dead_letter_table_is_refused_until_it_is_adopted() {
+    let host = host();
+    fs::remove_dir_all(host.path("state/dead_letter")).unwrap();
+    assert!(assert_refused(&host).contains("`dead_letter` is missing"));
+    succeed(&mut host.edge(&["adopt"]));
+    append(&host, &(lines(100..101) + "no json\n"));
+    host.finish();
+    assert_eq!(messages(&host), expected(0..101));
+    assert_eq!(host.read("lake/silver/dead_letter", &["line"]).len(), 1);
+}
+
+#[test]
+fn an_older_bronze_put_back_is_refused() {
+    let host = host();
+    succeed(Command::new("cp").arg("-a").arg(host.path("state/bronze")).arg(host.path("backup")));
+    append(&host, &lines(100..200));
+    host.finish();
+    fs::remove_dir_all(host.path("state/bronze")).unwrap();
+    fs::rename(host.path("backup"), host.path("state/bronze")).unwrap();
+    assert!(assert_refused(&host).contains("Bronze ends at"));
+}
+
+#[test]
+fn a_copied_folder_is_refused_until_it_is_adopted() {
+    let host = host();
+    succeed(Command::new("cp").arg("-a").arg(host.path("state")).arg(host.path("copy")));
+    fs::remove_dir_all(host.path("state")).unwrap();
+    fs::rename(host.path("copy"), host.path("state")).unwrap();
+    assert!(assert_refused(&host).contains("inode"));
+    succeed(&mut host.edge(&["adopt"]));
+    append(&host, &lines(100..120));
+    host.finish();
+    assert_eq!(messages(&host), expected(0..120));
+}
+
+#[test]
+fn a_folder_of_another_machine_is_refused_until_it_is_set_aside() {
+    let host = host();
+    for entry in fs::read_dir(host.path("state/bronze/_delta_log")).unwrap() {
+        let file = entry.unwrap().path();
+        let text = fs::read_to_string(&file).unwrap();
+        let (before, after) = match text.split_once("\"machine\":\"") {
+            Some((before, after)) => (before, after.split_once('"').unwrap().1),
+            None => continue,
+        };
+        fs::write(&file, format!("{before}\"machine\":\"elsewhere\"{after}")).unwrap();
+    }
+    assert!(assert_refused(&host).contains("machine elsewhere"));
+    succeed(&mut host.edge(&["fresh"]));
+    host.finish();
+    // A new stream: what still stands in the files is shipped again, as the command said.
+    assert_eq!(messages(&host), expected((0..100).chain(0..100)));
+}
+
+#[test]
+fn two_agents_on_one_folder_are_refused() {
+    let host = host();
+    let mut first = host.start();
+    crate::support::eventually("the first agent holds the folder", || {
+        let output = host.edge(&["run", "--once"]).output().unwrap();
+        String::from_utf8_lossy(&output.stderr).contains("another logsmith runs on this state folder")
+    });
+    first.kill().unwrap();
+    first.wait().unwrap();
+}

@@ -1,0 +1,172 @@
+//! What the tests share: a host in a temporary folder, the real binary, and an independent reader.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Versions of the independent reader, so that a run today and one next year read alike.
+const READER: [&str; 2] = ["deltalake==1.6.6", "pyarrow==26.0.1"];
+
+/// The real binary.
+pub fn logsmith() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_logsmith"));
+    command.env_remove("LOGSMITH_KILL_AT").env("LOGSMITH_LOG", "warn");
+    command
+}
+
+/// Runs a command that must succeed, and returns what it printed.
+pub fn succeed(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{command:?} failed:\n{}", text(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs a command that must fail, and returns what it said.
+pub fn fail(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(!output.status.success(), "{command:?} succeeded:\n{}", text(&output));
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// All that a command printed.
+pub fn text(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// Waits until `condition` holds, for a minute at most.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < Duration::from_secs(60), "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A host with its logs and state folder, and a lake beside it, all in one temporary folder.
+pub struct Host {
+    folder: TempDir,
+}
+
+impl Host {
+    /// With the built-in plugin `plugin` over `logs/*.log`.
+    pub fn new(plugin: &str) -> Self {
+        let host = Self { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(host.path("logs")).unwrap();
+        host.configure(plugin, "");
+        host.views("levels", "SELECT level AS log_level, count(*) AS log_count FROM app GROUP BY level");
+        host
+    }
+
+    /// Writes `edge.toml`; `more` stands at its end.
+    pub fn configure(&self, plugin: &str, more: &str) {
+        let root = self.folder.path().display();
+        let text = format!(
+            "[agent]\nstate_dir = \"state\"\nhost = \"h1\"\nbronze_interval = \"100ms\"\nsilver_interval = \"200ms\"\n\n\
+             [central]\nurl = \"file://{root}/lake\"\n\n\
+             [[source]]\nname = \"app\"\ninclude = [\"{root}/logs/*.log*\"]\nlast_line_timeout = \"300ms\"\n\n\
+             [[pipeline]]\nname = \"app\"\nplugin = \"{plugin}\"\n{more}"
+        );
+        fs::write(self.path("edge.toml"), text).unwrap();
+    }
+
+    /// Writes `central.toml` with one view.
+    pub fn views(&self, name: &str, sql: &str) {
+        let root = self.folder.path().display();
+        let text = format!("url = \"file://{root}/lake\"\n\n[[view]]\nname = \"{name}\"\nsql = \"{sql}\"\n");
+        fs::write(self.path("central.toml"), text).unwrap();
+    }
+
+    /// A path below the folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A subcommand with the agent's configuration.
+    pub fn edge(&self, arguments: &[&str]) -> Command {
+        let mut command = logsmith();
+        let (name, rest) = arguments.split_first().unwrap();
+        command.arg(name).arg("-c").arg(self.path("edge.toml")).args(rest);
+        command
+    }
+
+    /// A subcommand with the central job's configuration.
+    pub fn central(&self, arguments: &[&str]) -> Command {
+        let mut command = logsmith();
+        let (name, rest) = arguments.split_first().unwrap();
+        command.arg(name).arg("-c").arg(self.path("central.toml")).args(rest);
+        command
+    }
+
+    /// Starts the agent.
+    pub fn start(&self) -> Child {
+        self.edge(&["run"]).stderr(Stdio::null()).spawn().unwrap()
+    }
+
+    /// Everything that stands in the files, to Gold.
+    pub fn finish(&self) {
+        succeed(&mut self.edge(&["run", "--once"]));
+        succeed(&mut self.central(&["compact"]));
+    }
+
+    /// Rows of a table, as the independent reader sees them.
+    pub fn read(&self, table: &str, columns: &[&str]) -> Vec<Value> {
+        read_back(&[(self.path(table), columns)]).remove(0)
+    }
+}
+
+/// Rows of several tables, as the independent reader sees them.
+pub fn read_back(tables: &[(PathBuf, &[&str])]) -> Vec<Vec<Value>> {
+    let asked: Vec<Value> =
+        tables.iter().map(|(table, columns)| json!({"table": table, "columns": columns})).collect();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/read_back.py");
+    let mut child = Command::new(python())
+        .arg(script)
+        .arg("--json")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(json!(asked).to_string().as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "the Python reader failed:\n{}", text(&output));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Python with the `deltalake` package, in an environment of its own that is made at first use.
+pub fn python() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("venv-{}", READER.join("-")));
+        let python = folder.join("bin/python");
+        if !folder.join("complete").exists() {
+            succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+            succeed(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(READER));
+            fs::write(folder.join("complete"), "").unwrap();
+        }
+        python
+    })
+}
+
+/// The folder of real logs, or `None`, said aloud, where it is not there.
+pub fn real_logs() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: {} is not there", folder.display());
+    None
+}
+
+/// The values of an integer column, sorted.
+pub fn numbers(rows: &[Value], column: &str) -> Vec<i64> {
+    let mut numbers: Vec<i64> = rows.iter().map(|row| row[column].as_i64().unwrap()).collect();
+    numbers.sort_unstable();
+    numbers
+}
