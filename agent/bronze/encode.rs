@@ -1,6 +1,5 @@
 //! How Bronze is laid out in Parquet.
 
-use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
@@ -24,9 +23,4 @@ pub fn bronze_writer_properties() -> WriterProperties {
         properties = properties.set_column_encoding(ColumnPath::from(counted), Encoding::DELTA_BINARY_PACKED);
     }
     properties.build()
-}
-
-/// [`bronze_writer_properties`], without the Arrow schema: readers see plain strings.
-pub fn bronze_writer_options() -> ArrowWriterOptions {
-    ArrowWriterOptions::new().with_properties(bronze_writer_properties()).with_skip_arrow_metadata(true)
 }

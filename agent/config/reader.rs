@@ -133,7 +133,10 @@ impl<'a> Section<'a> {
         let Found { value, key, at } = self.take(name)?;
         match value {
             DeValue::String(text) => Some(Found { value: text.into_owned(), key, at }),
-            other => wrong_kind(doc, &key, at, &other, "a string"),
+            other => {
+                wrong_kind(doc, &key, at, &other, "a string");
+                None
+            }
         }
     }
 
@@ -141,16 +144,15 @@ impl<'a> Section<'a> {
     pub(super) fn strings(&mut self, doc: &mut Document<'a>, name: &'static str) -> Vec<Found<String>> {
         let Some(Found { value, key, at }) = self.take(name) else { return Vec::new() };
         let DeValue::Array(array) = value else {
-            return wrong_kind::<()>(doc, &key, at, &value, "a list of strings")
-                .map(|()| Vec::new())
-                .unwrap_or_default();
+            wrong_kind(doc, &key, at, &value, "a list of strings");
+            return Vec::new();
         };
         let mut strings = Vec::new();
         for (index, item) in array.into_iter().enumerate() {
             let (key, at) = (format!("{key}[{index}]"), item.span().start);
             match item.into_inner() {
                 DeValue::String(text) => strings.push(Found { value: text.into_owned(), key, at }),
-                other => drop(wrong_kind::<()>(doc, &key, at, &other, "a string")),
+                other => wrong_kind(doc, &key, at, &other, "a string"),
             }
         }
         strings
@@ -221,7 +223,7 @@ impl<'a> Section<'a> {
     ) -> std::collections::HashMap<String, String> {
         let Some(Found { value, key, at }) = self.take(name) else { return Default::default() };
         let DeValue::Table(table) = value else {
-            drop(wrong_kind::<()>(doc, &key, at, &value, "a table of strings"));
+            wrong_kind(doc, &key, at, &value, "a table of strings");
             return Default::default();
         };
         let mut map = std::collections::HashMap::new();
@@ -231,7 +233,7 @@ impl<'a> Section<'a> {
             match item.into_inner() {
                 DeValue::String(text) => drop(map.insert(name, text.into_owned())),
                 DeValue::Boolean(value) => drop(map.insert(name, value.to_string())),
-                other => drop(wrong_kind::<()>(doc, &format!("{key}.{name}"), at, &other, "a string")),
+                other => wrong_kind(doc, &format!("{key}.{name}"), at, &other, "a string"),
             }
         }
         map
@@ -242,7 +244,10 @@ impl<'a> Section<'a> {
         let Found { value, key, at } = self.take(name)?;
         match value {
             DeValue::Table(table) => Some(Section::new(key, at, table)),
-            other => wrong_kind(doc, &key, at, &other, &format!("a table: [{name}]")),
+            other => {
+                wrong_kind(doc, &key, at, &other, &format!("a table: [{name}]"));
+                None
+            }
         }
     }
 
@@ -250,7 +255,7 @@ impl<'a> Section<'a> {
     pub(super) fn sections(&mut self, doc: &mut Document<'a>, name: &'static str) -> Vec<Section<'a>> {
         let Some(Found { value, key, at }) = self.take(name) else { return Vec::new() };
         let DeValue::Array(array) = value else {
-            drop(wrong_kind::<()>(doc, &key, at, &value, &format!("a list of tables: [[{name}]]")));
+            wrong_kind(doc, &key, at, &value, &format!("a list of tables: [[{name}]]"));
             return Vec::new();
         };
         let mut sections = Vec::new();
@@ -258,7 +263,7 @@ impl<'a> Section<'a> {
             let (key, at) = (format!("{key}[{index}]"), item.span().start);
             match item.into_inner() {
                 DeValue::Table(table) => sections.push(Section::new(key, at, table)),
-                other => drop(wrong_kind::<()>(doc, &key, at, &other, &format!("a table: [[{name}]]"))),
+                other => wrong_kind(doc, &key, at, &other, &format!("a table: [[{name}]]")),
             }
         }
         sections
@@ -279,15 +284,8 @@ impl<'a> Section<'a> {
     }
 }
 
-fn wrong_kind<T>(
-    doc: &mut Document<'_>,
-    key: &str,
-    at: usize,
-    found: &DeValue<'_>,
-    wanted: &str,
-) -> Option<T> {
+fn wrong_kind(doc: &mut Document<'_>, key: &str, at: usize, found: &DeValue<'_>, wanted: &str) {
     doc.mistake(at, key, format!("is a {}; write {wanted}", found.type_str()));
-    None
 }
 
 fn to_json(value: DeValue<'_>) -> Result<serde_json::Value, String> {

@@ -65,21 +65,30 @@ pub fn with_partition(columns: &Schema) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-/// The rows of `judged` with lineage, in the order of `columns`; a column that the plugins no longer write is null.
+/// Where some rows come from.
+pub(super) struct Origin<'a> {
+    /// The lines.
+    pub(super) input: &'a RecordBatch,
+    /// For each row, the line that it was made of.
+    pub(super) source_rows: &'a [u32],
+}
+
+/// `own`, what the plugins wrote, with lineage, in the order of `columns`; a column that they no longer write is null.
 pub(super) fn silver_rows(
     columns: &SchemaRef,
-    judged: &Judged<'_>,
+    origin: &Origin<'_>,
+    own: &RecordBatch,
     processed_at: Timestamp,
     seq: Seq,
 ) -> Result<RecordBatch, ArrowError> {
-    let rows = judged.source_rows.len();
-    let sources = UInt32Array::from(judged.source_rows.to_vec());
+    let rows = origin.source_rows.len();
+    let sources = UInt32Array::from(origin.source_rows.to_vec());
     let column = |field: &Arc<Field>| -> Result<ArrayRef, ArrowError> {
         match field.name().as_str() {
-            name if LINEAGE.contains(&name) => lineage(judged.input, name, &sources, field.data_type()),
+            name if LINEAGE.contains(&name) => lineage(origin.input, name, &sources, field.data_type()),
             "processed_at" => Ok(constant_time(processed_at, rows)),
             "seq" => Ok(Arc::new(Int64Array::from_value(seq.0 as i64, rows))),
-            name => Ok(match judged.rows.column_by_name(name) {
+            name => Ok(match own.column_by_name(name) {
                 Some(column) => Arc::clone(column),
                 None => new_null_array(field.data_type(), rows),
             }),

@@ -197,8 +197,8 @@ pub struct Judged<'a> {
     /// The lines.
     pub input: &'a RecordBatch,
     /// The plugins' rows.
-    pub rows: &'a RecordBatch,
-    /// For each row, the line that it was made of.
+    pub rows: &'a [RecordBatch],
+    /// For each row of all batches, the line that it was made of.
     pub source_rows: &'a [u32],
     /// How many lines were dropped on purpose.
     pub dropped: usize,
@@ -232,17 +232,20 @@ impl Silver {
     /// The rows do not have the table's columns.
     pub fn add(&self, pending: &mut Pending, judged: &Judged<'_>) -> Result<(), TableError> {
         let seq = self.ledger.rows.next_seq();
-        let rows = columns::silver_rows(&self.columns, judged, pending.processed_at, seq);
-        let dead = columns::dead_letter_rows(judged, &self.name, pending.processed_at);
         let schema = |source| TableError::Schema { table: self.table.place().url().to_string(), source };
-        let (rows, dead) = (rows.map_err(schema)?, dead.map_err(schema)?);
+        let mut sources = judged.source_rows;
+        for rows in judged.rows {
+            let (of_these, later) = sources.split_at_checked(rows.num_rows()).unwrap_or((sources, &[]));
+            sources = later;
+            let origin = columns::Origin { input: judged.input, source_rows: of_these };
+            let rows = columns::silver_rows(&self.columns, &origin, rows, pending.processed_at, seq);
+            pending.rows.write(&rows.map_err(schema)?)?;
+        }
+        let dead = columns::dead_letter_rows(judged, &self.name, pending.processed_at).map_err(schema)?;
         pending.counts.lines += judged.input.num_rows() as u64;
-        pending.counts.rows += rows.num_rows() as u64;
+        pending.counts.rows += judged.source_rows.len() as u64;
         pending.counts.dropped += judged.dropped as u64;
         pending.counts.dead += dead.num_rows() as u64;
-        if rows.num_rows() > 0 {
-            pending.rows.write(&rows)?;
-        }
         if dead.num_rows() > 0 {
             pending.dead.write(&dead)?;
         }

@@ -1,0 +1,34 @@
+//! Runs plugins over batches: Bronze rows in, Silver rows, drops and dead letters out.
+//!
+//! Invariants
+//! - **Row conservation**: every input row is in the verdicts exactly once, as the source of output rows, as dropped
+//!   on purpose, or as dead with a reason. An answer that breaks this is a fault, and no row of it is used.
+//! - **Plugins are untrusted.** They get no WASI, nothing but `log` and `count`; memory, CPU time, and what crosses
+//!   the boundary have limits; every byte that becomes an Arrow array is checked first.
+//! - **State lives within one batch**: no instance sees two, and none is used after a fault.
+//! - The same rows give the same answer on every host, but for rows that reach a limit of time.
+
+mod bisect;
+mod chain;
+mod columns;
+mod engine;
+mod error;
+mod instance;
+mod limits;
+mod linker;
+mod plan;
+mod plugin;
+mod rows;
+mod source;
+mod state;
+mod verdict;
+mod wit;
+
+pub use chain::{Chain, PluginSpec};
+pub use engine::{Engine, TICK};
+pub use error::PluginError;
+pub use limits::Limits;
+pub use plan::{LINEAGE_COLUMNS, Rest};
+pub use plugin::Plugin;
+pub use source::{Fingerprint, NotSha256, PluginSource, Sha256};
+pub use verdict::{Dead, DeadKind, Verdicts};

@@ -1,0 +1,237 @@
+//! Web server access logs in the common or combined format:
+//!
+//! ```text
+//! 192.0.2.7 - ann [30/Nov/2026:08:05:09 +0100] "GET /a HTTP/1.1" 200 2326 "https://example.org/" "curl/8.5"
+//! ```
+//!
+//! `-` is the absence of a value. Quoted texts stay as written, with their escapes. A request that is not a
+//! method, a URL and a protocol stands whole in `request`. The last quoted text may lack its closing quote, as
+//! where a server cut an over-long line. What follows the combined format stands in `rest`.
+
+use logsmith_plugin::{Date, Record, Reject, TimeOfDay, Timestamp, count, offset_seconds, scan, transform, two_digits};
+
+/// One request.
+#[derive(Record)]
+#[cfg_attr(test, derive(Debug, PartialEq))]
+pub struct Access<'a> {
+    time: Timestamp,
+    client: &'a str,
+    ident: Option<&'a str>,
+    user: Option<&'a str>,
+    method: Option<&'a str>,
+    url: Option<&'a str>,
+    protocol: Option<&'a str>,
+    request: Option<&'a str>,
+    status: i32,
+    bytes: Option<i64>,
+    referer: Option<&'a str>,
+    agent: Option<&'a str>,
+    rest: Option<&'a str>,
+}
+
+/// Reads one line.
+#[transform]
+pub fn access(line: &str) -> Result<Access<'_>, Reject> {
+    let mut rest = Rest { line, at: 0 };
+    let client = rest.word("the client")?;
+    let ident = rest.word("the identity")?;
+    let user = rest.up_to(b'[', "the time in brackets")?.trim_end_matches(' ');
+    let time = time(rest.up_to(b']', "the end of the time")?).ok_or_else(|| {
+        Reject::new(format!("the time that ends at byte {} is not like 30/Nov/2026:08:05:09 +0100", rest.at - 1))
+    })?;
+    let request = rest.quoted("the request")?;
+    let status = rest.number("the status")?.ok_or_else(|| Reject::new("there is no status"))?;
+    let status = i32::try_from(status).ok().filter(|status| (0..=999).contains(status));
+    let status = status.ok_or_else(|| Reject::new("the status has more than three digits"))?;
+    let bytes = rest.number("the size in bytes")?;
+    let (referer, agent) = match rest.is_done() {
+        true => (None, None),
+        false => (present(rest.quoted("the referer")?), present(rest.quoted("the user agent")?)),
+    };
+    let request = Request::of(request);
+    Ok(Access {
+        time,
+        client,
+        ident: present(ident),
+        user: present(user),
+        method: request.method,
+        url: request.url,
+        protocol: request.protocol,
+        request: request.odd,
+        status,
+        bytes,
+        referer,
+        agent,
+        rest: Some(rest.remainder()).filter(|rest| !rest.is_empty()),
+    })
+}
+
+/// `-` and nothing are the absence of a value.
+fn present(text: &str) -> Option<&str> {
+    (!matches!(text, "-" | "")).then_some(text)
+}
+
+/// The parts of a request line, or all of it where it is odd.
+#[derive(Default)]
+struct Request<'a> {
+    method: Option<&'a str>,
+    url: Option<&'a str>,
+    protocol: Option<&'a str>,
+    odd: Option<&'a str>,
+}
+
+impl<'a> Request<'a> {
+    /// The path may have blanks in it; the protocol may be missing, as in HTTP/0.9.
+    fn of(text: &'a str) -> Self {
+        let odd = Self { odd: present(text), ..Self::default() };
+        let bytes = text.as_bytes();
+        let method_end = scan::byte(bytes, 0, b' ');
+        let Some((method, path)) = text.split_at_checked(method_end) else { return odd };
+        let path = path.trim_start_matches(' ');
+        if method.is_empty() || path.is_empty() || !method.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+            return odd;
+        }
+        let (path, protocol) = match path.rsplit_once(' ') {
+            Some((path, protocol)) if protocol.contains('/') && !path.is_empty() => (path, Some(protocol)),
+            Some(_) => return odd,
+            None => (path, None),
+        };
+        Self { method: Some(method), url: Some(path), protocol, odd: None }
+    }
+}
+
+/// What of the line is still unread.
+struct Rest<'a> {
+    line: &'a str,
+    at: usize,
+}
+
+impl<'a> Rest<'a> {
+    /// The text up to the next blank.
+    fn word(&mut self, what: &str) -> Result<&'a str, Reject> {
+        match self.up_to(b' ', what)? {
+            "" => Err(Reject::new(format!("expected {what} at byte {}", self.at - 1))),
+            word => Ok(word),
+        }
+    }
+
+    /// The text before the next `end`, and past that.
+    #[inline(always)]
+    fn up_to(&mut self, end: u8, what: &str) -> Result<&'a str, Reject> {
+        let found = scan::byte(self.line.as_bytes(), self.at, end);
+        if found == self.line.len() {
+            return Err(self.fail(what));
+        }
+        let text = self.line.get(self.at..found).unwrap_or_default();
+        self.at = found + 1;
+        Ok(text)
+    }
+
+    fn skip_blanks(&mut self) {
+        while self.line.as_bytes().get(self.at) == Some(&b' ') {
+            self.at += 1;
+        }
+    }
+
+    /// A text in quotes. A quote after a backslash belongs to the text.
+    #[inline(always)]
+    fn quoted(&mut self, what: &str) -> Result<&'a str, Reject> {
+        self.skip_blanks();
+        let bytes = self.line.as_bytes();
+        if bytes.get(self.at) != Some(&b'"') {
+            return Err(self.fail(what));
+        }
+        let start = self.at + 1;
+        let mut end = scan::byte(bytes, start, b'"');
+        while end < bytes.len() && backslashes_before(bytes.get(start..end).unwrap_or_default()) % 2 == 1 {
+            end = scan::byte(bytes, end + 1, b'"');
+        }
+        if end == bytes.len() {
+            count("quotes_unclosed", 1);
+        }
+        self.at = (end + 1).min(bytes.len());
+        Ok(self.line.get(start..end).unwrap_or_default())
+    }
+
+    /// Digits, or `-`.
+    #[inline(always)]
+    fn number(&mut self, what: &str) -> Result<Option<i64>, Reject> {
+        self.skip_blanks();
+        let start = self.at;
+        let bytes = self.line.as_bytes();
+        let mut number = 0_i64;
+        while let Some(digit @ b'0'..=b'9') = bytes.get(self.at) {
+            let next = number.checked_mul(10).and_then(|number| number.checked_add(i64::from(digit - b'0')));
+            number = next.ok_or_else(|| self.fail(what))?;
+            self.at += 1;
+        }
+        let number = if self.at > start {
+            Some(number)
+        } else if bytes.get(self.at) == Some(&b'-') {
+            self.at += 1;
+            None
+        } else {
+            return Err(self.fail(what));
+        };
+        match bytes.get(self.at) {
+            None | Some(b' ') => Ok(number),
+            Some(_) => Err(self.fail("a blank")),
+        }
+    }
+
+    fn is_done(&mut self) -> bool {
+        self.skip_blanks();
+        self.at >= self.line.len()
+    }
+
+    fn remainder(&self) -> &'a str {
+        self.line.get(self.at..).unwrap_or_default().trim_matches(' ')
+    }
+
+    #[cold]
+    fn fail(&self, what: &str) -> Reject {
+        let at = self.at;
+        match self.line.get(at..).and_then(|rest| rest.chars().next()) {
+            Some(found) => Reject::new(format!("expected {what} from byte {at} on, which is {found:?}")),
+            None => Reject::new(format!("expected {what}, but the line ends at byte {at}")),
+        }
+    }
+}
+
+fn backslashes_before(text: &[u8]) -> usize {
+    text.iter().rev().take_while(|byte| **byte == b'\\').count()
+}
+
+/// `30/Nov/2026:08:05:09 +0100`.
+fn time(text: &str) -> Option<Timestamp> {
+    let (clock, offset) = text.as_bytes().split_at_checked(21)?;
+    let [d1, d2, b'/', m1, m2, m3, b'/', y1, y2, y3, y4, b':', time @ .., b' '] = clock else { return None };
+    let [h1, h2, b':', i1, i2, b':', s1, s2] = time else { return None };
+    let month = match [*m1, *m2, *m3].map(|letter| letter.to_ascii_lowercase()) {
+        [b'j', b'a', b'n'] => 1,
+        [b'f', b'e', b'b'] => 2,
+        [b'm', b'a', b'r'] => 3,
+        [b'a', b'p', b'r'] => 4,
+        [b'm', b'a', b'y'] => 5,
+        [b'j', b'u', b'n'] => 6,
+        [b'j', b'u', b'l'] => 7,
+        [b'a', b'u', b'g'] => 8,
+        [b's', b'e', b'p'] => 9,
+        [b'o', b'c', b't'] => 10,
+        [b'n', b'o', b'v'] => 11,
+        [b'd', b'e', b'c'] => 12,
+        _ => return None,
+    };
+    let year = two_digits(*y1, *y2)? * 100 + two_digits(*y3, *y4)?;
+    let date = Date::from_civil(year, month, two_digits(*d1, *d2)?)?;
+    let time = TimeOfDay {
+        hour: two_digits(*h1, *h2)?,
+        minute: two_digits(*i1, *i2)?,
+        second: two_digits(*s1, *s2)?,
+        micros: 0,
+    };
+    Timestamp::from_civil(date, time, offset_seconds(offset)?)
+}
+
+#[cfg(test)]
+mod tests;

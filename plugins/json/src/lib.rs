@@ -1,0 +1,191 @@
+//! JSON log lines: `level`, `message`, `time`, and any further fields as a map of texts.
+//!
+//! A line is one JSON object. Its values stay what they were: a text without its quotes and escapes, anything else
+//! (numbers, `true`, nested objects) as written; `null` is the absence of a value. A time that cannot be read as
+//! one stays among the further fields, so nothing of a line is lost. A name that appears twice counts once, with
+//! its last value, as JSON parsers agree. Any other line is rejected with the place where it goes wrong.
+
+mod scanner;
+mod settings;
+
+use logsmith_plugin::{Plain, Record, Reject, StringMaps, Timestamp, count, same, transform};
+
+use crate::scanner::{Failed, Scanner, Span};
+pub use crate::settings::Json;
+use crate::settings::{Name, Role, RoleNames};
+
+/// One line.
+#[derive(Record)]
+pub struct Entry<'a> {
+    level: Option<&'a str>,
+    message: Option<&'a str>,
+    time: Option<Timestamp>,
+    fields: Fields<'a>,
+}
+
+/// The fields of a line that have no column of their own.
+pub struct Fields<'a> {
+    texts: Texts<'a>,
+    pairs: &'a [Pair],
+}
+
+/// A field: its name and its value.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    name: Span,
+    value: Span,
+}
+
+impl Plain for Fields<'_> {
+    type Column = StringMaps;
+
+    #[inline(always)]
+    fn push(self, column: &mut StringMaps) {
+        for pair in self.pairs {
+            if let Some(name) = self.texts.get(pair.name) {
+                column.push_entry(name, self.texts.get(pair.value));
+            }
+        }
+        column.end_map();
+    }
+}
+
+/// Where spans point to: the line itself, and the texts whose escapes were resolved.
+#[derive(Clone, Copy)]
+struct Texts<'a> {
+    line: &'a str,
+    unescaped: &'a str,
+}
+
+impl<'a> Texts<'a> {
+    #[inline(always)]
+    fn get(self, span: Span) -> Option<&'a str> {
+        span.text(self.line, self.unescaped)
+    }
+}
+
+/// Scratch space, empty between lines.
+#[derive(Debug, Default)]
+struct Scratch {
+    pairs: Vec<Pair>,
+    unescaped: String,
+    seen: u64,
+    roles: [Option<(Name, Pair)>; Role::COUNT],
+}
+
+/// Up to so many fields a line, doubles are looked for one by one; beyond, by sorting.
+const FEW_FIELDS_MAX: usize = 64;
+
+/// Reads one line.
+#[transform]
+pub fn json<'a>(line: &'a str, json: &'a mut Json) -> Result<Entry<'a>, Reject> {
+    let Json { names, scratch } = json;
+    scratch.clear();
+    let mut scanner = Scanner::new(line);
+    if scratch.scan(&mut scanner, names).is_err() {
+        return Err(scanner.into_reject());
+    }
+    if scratch.pairs.len() > FEW_FIELDS_MAX {
+        scratch.keep_last_of_doubles(line);
+    }
+
+    let time = scratch.time(line);
+    let texts = scratch.texts(line);
+    let text = |role: Role| texts.get(scratch.roles[role as usize]?.1.value);
+    let (level, message) = (text(Role::Level), text(Role::Message));
+    Ok(Entry { level, message, time, fields: Fields { texts, pairs: &scratch.pairs } })
+}
+
+impl Scratch {
+    fn clear(&mut self) {
+        self.pairs.clear();
+        self.unescaped.clear();
+        self.seen = 0;
+        self.roles = [None; Role::COUNT];
+    }
+
+    /// Takes all fields of a line.
+    #[inline(always)]
+    fn scan(&mut self, scanner: &mut Scanner<'_>, names: &RoleNames) -> Result<(), Failed> {
+        scanner.open_object()?;
+        let mut more = scanner.first_field()?;
+        while more {
+            let name = scanner.field_name(&mut self.unescaped)?;
+            let value = scanner.value(&mut self.unescaped)?;
+            self.take(scanner.line(), names, Pair { name, value });
+            more = scanner.next_field()?;
+        }
+        scanner.end()
+    }
+
+    fn texts<'a>(&'a self, line: &'a str) -> Texts<'a> {
+        Texts { line, unescaped: &self.unescaped }
+    }
+
+    /// Puts a field where it belongs. The first of several names for a role takes it; the others are fields.
+    #[inline(always)]
+    fn take(&mut self, line: &str, names: &RoleNames, pair: Pair) {
+        let texts = Texts { line, unescaped: &self.unescaped };
+        let text = texts.get(pair.name).unwrap_or_default();
+        if let Some(name) = names.find(text) {
+            let role = &mut self.roles[name.role as usize];
+            if role.is_none_or(|(taken, _)| taken == name) {
+                *role = Some((name, pair));
+                return;
+            }
+        }
+        let bit = 1 << (fingerprint(text) % 64);
+        if self.seen & bit != 0 && self.replace(line, pair) {
+            return;
+        }
+        self.seen |= bit;
+        self.pairs.push(pair);
+    }
+
+    /// Whether this field was there before: then it has another value now.
+    fn replace(&mut self, line: &str, pair: Pair) -> bool {
+        if self.pairs.len() > FEW_FIELDS_MAX {
+            return false;
+        }
+        let texts = Texts { line, unescaped: &self.unescaped };
+        let name = texts.get(pair.name).unwrap_or_default();
+        let known = |other: &&mut Pair| same(texts.get(other.name).unwrap_or_default(), name);
+        let Some(other) = self.pairs.iter_mut().find(known) else { return false };
+        other.value = pair.value;
+        count("fields_twice", 1);
+        true
+    }
+
+    #[cold]
+    fn keep_last_of_doubles(&mut self, line: &str) {
+        let texts = Texts { line, unescaped: &self.unescaped };
+        let before = self.pairs.len();
+        self.pairs.reverse();
+        self.pairs.sort_by_key(|pair| texts.get(pair.name));
+        self.pairs.dedup_by_key(|pair| texts.get(pair.name));
+        count("fields_twice", (before - self.pairs.len()) as u64);
+    }
+
+    /// The line's time. One that cannot be read becomes a field.
+    fn time(&mut self, line: &str) -> Option<Timestamp> {
+        let (_, pair) = self.roles[Role::Time as usize]?;
+        let text = self.texts(line).get(pair.value)?;
+        let time = Timestamp::parse_rfc3339(text).or_else(|| Timestamp::parse_epoch(text));
+        if time.is_none() {
+            count("times_unreadable", 1);
+            self.pairs.push(pair);
+        }
+        time
+    }
+}
+
+/// A cheap number that is likely to differ for different names.
+#[inline(always)]
+fn fingerprint(name: &str) -> usize {
+    let bytes = name.as_bytes();
+    let (first, last) = (bytes.first().copied().unwrap_or(0), bytes.last().copied().unwrap_or(0));
+    bytes.len().wrapping_mul(7) ^ usize::from(first) ^ usize::from(last).wrapping_mul(5)
+}
+
+#[cfg(test)]
+mod tests;

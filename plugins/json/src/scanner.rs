@@ -1,0 +1,440 @@
+//! Reads a JSON text from left to right, without building anything: values are places in the line.
+
+use std::num::NonZeroU64;
+
+use logsmith_plugin::{Reject, append_str, scan};
+
+/// Where a text is. One word, since it is handed from function to function for each field of each line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(NonZeroU64);
+
+impl Span {
+    /// Nowhere: `null`.
+    pub const NULL: Self = Self(NonZeroU64::MIN);
+    /// Among the texts whose escapes were resolved, and not in the line.
+    const UNESCAPED: u64 = 1 << 1;
+
+    #[inline(always)]
+    fn new(start: usize, end: usize, place: u64) -> Self {
+        // Neither has more than 31 bits: a column of text has less than 2 GiB.
+        Self(NonZeroU64::MIN | place | (start as u64) << 2 | (end as u64) << 33)
+    }
+
+    /// The text, out of the line or out of the texts whose escapes were resolved.
+    #[inline(always)]
+    pub fn text<'a>(self, line: &'a str, unescaped: &'a str) -> Option<&'a str> {
+        if self == Self::NULL {
+            return None;
+        }
+        let bits = self.0.get();
+        let place = if bits & Self::UNESCAPED == 0 { line } else { unescaped };
+        place.get((bits >> 2) as usize & 0x7fff_ffff..(bits >> 33) as usize)
+    }
+}
+
+/// The line is no JSON object; [`Scanner::into_reject`] says why.
+#[derive(Clone, Copy, Debug)]
+pub struct Failed;
+
+/// How deep values may nest: a bit each.
+const DEPTH_MAX: u32 = 128;
+
+pub struct Scanner<'a> {
+    line: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    failure: String,
+}
+
+impl<'a> Scanner<'a> {
+    pub fn new(line: &'a str) -> Self {
+        Self { line, bytes: line.as_bytes(), at: 0, failure: String::new() }
+    }
+
+    pub fn line(&self) -> &'a str {
+        self.line
+    }
+
+    /// Why the line failed.
+    pub fn into_reject(self) -> Reject {
+        Reject::new(self.failure)
+    }
+
+    /// The `{` that begins the line.
+    pub fn open_object(&mut self) -> Result<(), Failed> {
+        match self.next_sign() {
+            Some(b'{') => self.step(),
+            Some(_) => return Err(self.fail("not a JSON object: expected `{`")),
+            None => return Err(self.fail("not a JSON object: expected `{`")),
+        }
+        Ok(())
+    }
+
+    /// Whether the object that was just opened has a field.
+    pub fn first_field(&mut self) -> Result<bool, Failed> {
+        match self.next_sign() {
+            Some(b'"') => Ok(true),
+            Some(b'}') => {
+                self.step();
+                Ok(false)
+            }
+            _ => Err(self.fail("expected the name of a field, or `}`")),
+        }
+    }
+
+    /// Whether another field follows in this object.
+    #[inline(always)]
+    pub fn next_field(&mut self) -> Result<bool, Failed> {
+        match self.next_sign() {
+            Some(b',') => {
+                self.step();
+                match self.next_sign() {
+                    Some(b'"') => Ok(true),
+                    _ => Err(self.fail("expected the name of a field")),
+                }
+            }
+            Some(b'}') => {
+                self.step();
+                Ok(false)
+            }
+            _ => Err(self.fail("expected `,` or `}` after a field")),
+        }
+    }
+
+    /// A field's name and the `:` after it.
+    #[inline(always)]
+    pub fn field_name(&mut self, unescaped: &mut String) -> Result<Span, Failed> {
+        let name = self.string(Some(unescaped))?;
+        match self.next_sign() {
+            Some(b':') => self.step(),
+            _ => return Err(self.fail("expected `:` after the name of a field")),
+        }
+        Ok(name)
+    }
+
+    /// A value of any kind. Nested ones are as written.
+    #[inline(always)]
+    pub fn value(&mut self, unescaped: &mut String) -> Result<Span, Failed> {
+        match self.next_sign() {
+            Some(b'"') => self.string(Some(unescaped)),
+            Some(b'{' | b'[') => {
+                let start = self.at;
+                self.nested()?;
+                Ok(self.span(start))
+            }
+            _ => self.scalar(),
+        }
+    }
+
+    /// That nothing follows.
+    pub fn end(&mut self) -> Result<(), Failed> {
+        match self.next_sign() {
+            None => Ok(()),
+            Some(_) => Err(self.fail("expected nothing after the object")),
+        }
+    }
+
+    fn step(&mut self) {
+        self.at += 1;
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    /// The next byte that is not blank.
+    #[inline(always)]
+    fn next_sign(&mut self) -> Option<u8> {
+        match self.peek() {
+            Some(b' ' | b'\t' | b'\r' | b'\n') => self.sign_after_blanks(),
+            sign => sign,
+        }
+    }
+
+    fn sign_after_blanks(&mut self) -> Option<u8> {
+        loop {
+            match self.peek() {
+                Some(b' ' | b'\t' | b'\r' | b'\n') => self.step(),
+                sign => return sign,
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn span(&self, start: usize) -> Span {
+        Span::new(start, self.at, 0)
+    }
+
+    /// A string, from its opening quote on. Without a place for escapes to be resolved to, they are only checked.
+    #[inline(always)]
+    fn string(&mut self, unescaped: Option<&mut String>) -> Result<Span, Failed> {
+        let start = self.at + 1;
+        self.at = scan::quote_escape_or_control(self.bytes, start);
+        match self.peek() {
+            Some(b'"') => {
+                let span = self.span(start);
+                self.step();
+                Ok(span)
+            }
+            Some(b'\\') => self.escaped_string(start, unescaped),
+            _ => Err(self.fail_string(start)),
+        }
+    }
+
+    #[inline(never)]
+    fn escaped_string(&mut self, start: usize, unescaped: Option<&mut String>) -> Result<Span, Failed> {
+        let mut checked_only = String::new();
+        let text = unescaped.unwrap_or(&mut checked_only);
+        let text_start = text.len();
+        let mut from = start;
+        loop {
+            append_str(text, self.line.get(from..self.at).unwrap_or_default());
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => text.push(self.escape()?),
+                _ => return Err(self.fail_string(start)),
+            }
+            from = self.at;
+            self.at = scan::quote_escape_or_control(self.bytes, from);
+        }
+        self.step();
+        Ok(Span::new(text_start, text.len(), Span::UNESCAPED))
+    }
+
+    /// What an escape stands for. Half of a surrogate pair stands for U+FFFD.
+    fn escape(&mut self) -> Result<char, Failed> {
+        self.step();
+        let letter = self.peek();
+        let meaning = match letter {
+            Some(b'n') => '\n',
+            Some(b't') => '\t',
+            Some(b'r') => '\r',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(sign @ (b'"' | b'\\' | b'/')) => char::from(sign),
+            Some(b'u') => return self.unicode_escape(),
+            _ => return Err(self.fail("unknown escape")),
+        };
+        self.step();
+        Ok(meaning)
+    }
+
+    fn unicode_escape(&mut self) -> Result<char, Failed> {
+        let first = self.four_hex_digits()?;
+        if let 0xd800..=0xdbff = first
+            && self.bytes.get(self.at..self.at + 2) == Some(br"\u")
+        {
+            let here = self.at;
+            self.step();
+            let second = self.four_hex_digits()?;
+            if let 0xdc00..=0xdfff = second {
+                let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+                return Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+            }
+            self.at = here;
+        }
+        Ok(char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+
+    /// The number after a `u`, which is the current byte.
+    fn four_hex_digits(&mut self) -> Result<u32, Failed> {
+        let mut code = 0;
+        for _ in 0..4 {
+            self.step();
+            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
+            let Some(digit) = digit else {
+                return Err(self.fail("expected four hexadecimal digits after `\\u`"));
+            };
+            code = code << 4 | digit;
+        }
+        self.step();
+        Ok(code)
+    }
+
+    /// A number, `true`, `false` or `null`.
+    #[inline(always)]
+    fn scalar(&mut self) -> Result<Span, Failed> {
+        match self.peek() {
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.literal(b"true"),
+            Some(b'f') => self.literal(b"false"),
+            Some(b'n') => self.literal(b"null").map(|_| Span::NULL),
+            _ => Err(self.fail("expected a value")),
+        }
+    }
+
+    #[inline(always)]
+    fn literal<const N: usize>(&mut self, literal: &[u8; N]) -> Result<Span, Failed> {
+        let start = self.at;
+        if self.bytes.get(start..).and_then(|rest| rest.first_chunk()) != Some(literal) {
+            return Err(self.fail("expected a value"));
+        }
+        self.at += N;
+        Ok(self.span(start))
+    }
+
+    #[inline(always)]
+    fn number(&mut self) -> Result<Span, Failed> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.step();
+        }
+        if self.peek() == Some(b'0') {
+            self.step();
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.step();
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            self.step();
+            if let Some(b'+' | b'-') = self.peek() {
+                self.step();
+            }
+            self.digits()?;
+        }
+        Ok(self.span(start))
+    }
+
+    #[inline(always)]
+    fn digits(&mut self) -> Result<(), Failed> {
+        let start = self.at;
+        self.at = scan::digits_end(self.bytes, start);
+        if self.at == start { Err(self.fail("expected a digit")) } else { Ok(()) }
+    }
+
+    /// Checks a nested value and goes past it.
+    fn nested(&mut self) -> Result<(), Failed> {
+        let mut open = Open::default();
+        loop {
+            match self.next_sign() {
+                Some(b'{') => {
+                    self.step();
+                    if self.first_field()? {
+                        self.push(&mut open, Container::Object)?;
+                        self.nested_name()?;
+                        continue;
+                    }
+                }
+                Some(b'[') => {
+                    self.step();
+                    if self.next_sign() != Some(b']') {
+                        self.push(&mut open, Container::Array)?;
+                        continue;
+                    }
+                    self.step();
+                }
+                Some(b'"') => self.skip_string()?,
+                _ => self.skip_scalar()?,
+            }
+            if !self.close(&mut open)? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn push(&mut self, open: &mut Open, container: Container) -> Result<(), Failed> {
+        open.push(container).ok_or_else(|| self.fail("nested too deep"))
+    }
+
+    /// After a nested value: closes what ends here. Whether another value follows.
+    fn close(&mut self, open: &mut Open) -> Result<bool, Failed> {
+        while let Some(container) = open.innermost() {
+            let more = match container {
+                Container::Object => self.next_field()?,
+                Container::Array => self.next_element()?,
+            };
+            if more {
+                if container == Container::Object {
+                    self.nested_name()?;
+                }
+                return Ok(true);
+            }
+            open.pop();
+        }
+        Ok(false)
+    }
+
+    fn skip_string(&mut self) -> Result<(), Failed> {
+        self.string(None).map(|_| ())
+    }
+
+    fn skip_scalar(&mut self) -> Result<(), Failed> {
+        self.scalar().map(|_| ())
+    }
+
+    fn next_element(&mut self) -> Result<bool, Failed> {
+        let more = match self.next_sign() {
+            Some(b',') => true,
+            Some(b']') => false,
+            _ => return Err(self.fail("expected `,` or `]` after an element")),
+        };
+        self.step();
+        Ok(more)
+    }
+
+    fn nested_name(&mut self) -> Result<(), Failed> {
+        self.skip_string()?;
+        match self.next_sign() {
+            Some(b':') => self.step(),
+            _ => return Err(self.fail("expected `:` after the name of a field")),
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn fail(&mut self, expected: &str) -> Failed {
+        let at = self.at;
+        self.failure = match self.line.get(at..).and_then(|rest| rest.chars().next()) {
+            Some(found) => format!("{expected}, found {found:?} at byte {at}"),
+            None => format!("{expected}, but the line ends at byte {at}"),
+        };
+        Failed
+    }
+
+    #[cold]
+    fn fail_string(&mut self, start: usize) -> Failed {
+        let (at, quote) = (self.at, start - 1);
+        self.failure = match self.peek() {
+            Some(byte) => format!("control character {byte:#04x} in a string at byte {at}"),
+            None => format!("the line ends inside the string that begins at byte {quote}"),
+        };
+        Failed
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Container {
+    Array,
+    Object,
+}
+
+/// The containers that are open, a bit each, the innermost lowest.
+#[derive(Debug, Default)]
+struct Open {
+    objects: u128,
+    depth: u32,
+}
+
+impl Open {
+    fn push(&mut self, container: Container) -> Option<()> {
+        self.depth = (self.depth < DEPTH_MAX).then_some(self.depth + 1)?;
+        self.objects = self.objects << 1 | u128::from(container == Container::Object);
+        Some(())
+    }
+
+    fn pop(&mut self) {
+        self.objects >>= 1;
+        self.depth = self.depth.saturating_sub(1);
+    }
+
+    fn innermost(&self) -> Option<Container> {
+        match (self.depth, self.objects & 1) {
+            (0, _) => None,
+            (_, 0) => Some(Container::Array),
+            _ => Some(Container::Object),
+        }
+    }
+}

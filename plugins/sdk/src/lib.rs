@@ -1,0 +1,81 @@
+//! Write a logsmith plugin in Rust: one struct is the Silver schema, one function turns a line into it.
+//!
+//! ```
+//! use logsmith_plugin::{Record, Reject, transform};
+//!
+//! #[derive(Record)]
+//! struct Pair<'a> {
+//!     key: &'a str,
+//!     value: i64,
+//! }
+//!
+//! #[transform]
+//! fn pair(line: &str) -> Result<Pair<'_>, Reject> {
+//!     let (key, value) = line.split_once('=').ok_or_else(|| Reject::new("there is no `=`"))?;
+//!     Ok(Pair { key, value: value.parse()? })
+//! }
+//!
+//! assert_eq!(pair("answer=42").unwrap().value, 42);
+//! ```
+//!
+//! - **Arguments are columns.** Their names say which, their types how: `line: &str` is the line, `message: &str`
+//!   the column that a plugin before this one wrote. `Option<..>` where a value may be missing; a row that lacks
+//!   a value which must be there is rejected.
+//! - **The answer is what becomes of the row**: a [`Record`]; `Option` of one, where `None` drops the row on
+//!   purpose; `Vec` of them; or a `Result` of these, where an error makes the row a dead letter.
+//! - **A last argument `&Settings` or `&mut Settings`** is the plugin's own: any type that serde can read from the
+//!   configuration. Use it for scratch space too, but let no row depend on the rows before it.
+//! - The function is ordinary Rust: call it in a `#[test]`.
+//! - A panic concerns the one row that caused it: that row becomes a dead letter with the panic's message.
+//!
+//! Build it as a `cdylib` for `wasm32-unknown-unknown` with the linker `wasm-component-ld`.
+
+extern crate self as logsmith_plugin;
+
+mod build;
+mod column;
+mod copy;
+#[cfg(target_arch = "wasm32")]
+#[doc(hidden)]
+pub mod guest;
+mod host;
+mod read;
+mod record;
+pub mod scan;
+mod time;
+mod transform;
+mod value;
+
+#[doc(hidden)]
+#[cfg(target_arch = "wasm32")]
+pub use wit_bindgen;
+
+pub use crate::build::StringMaps;
+pub use crate::column::{
+    Batch, Column, Fault, Field, Kind, Maps, Output, Plan, RejectedRow, Rest, Strings, Values,
+};
+pub use crate::copy::{append_str, same};
+pub use crate::host::{Level, count, log};
+pub use crate::read::Pairs;
+pub use crate::record::{Columns, Outcome, Record, Reject, Rows};
+pub use crate::time::{Date, TimeOfDay, Timestamp, offset_seconds, two_digits};
+pub use crate::transform::Transform;
+pub use crate::value::Plain;
+pub use logsmith_plugin_macros::{Record, transform};
+
+/// What the macros write down. Not for use by hand.
+#[doc(hidden)]
+pub mod macros {
+    pub use crate::build::BuildColumn;
+    pub use crate::read::Argument;
+    pub use crate::transform::{NoState, check_input, no_config, parse_config, reader};
+    pub use crate::value::Value;
+}
+
+/// Makes a [`Transform`] the plugin of this component; natively nothing.
+#[cfg(not(target_arch = "wasm32"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! export {
+    ($plugin:ty) => {};
+}

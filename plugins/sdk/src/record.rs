@@ -1,0 +1,150 @@
+//! Records, and what a transform may answer for a row.
+
+use std::fmt;
+
+use crate::column::{Column, Field, Output, RejectedRow};
+
+/// One output row. `#[derive(Record)]` makes it of a struct whose fields are columns.
+pub trait Record {
+    /// The columns that take it.
+    type Columns: Columns;
+
+    /// Appends this row.
+    fn push(self, columns: &mut Self::Columns);
+}
+
+/// The columns of a [`Record`] under construction.
+pub trait Columns: Sized {
+    /// Names and types, in order.
+    fn fields() -> Vec<Field>;
+
+    /// Room for `rows` rows that hold `text_bytes` in all. Both are guesses.
+    fn with_capacity(rows: usize, text_bytes: usize) -> Self;
+
+    /// The finished columns, in the order of `fields`.
+    fn finish(self) -> Vec<Column>;
+}
+
+/// Why a row cannot be transformed, for people: what is wrong, and where. The row becomes a dead letter.
+///
+/// Any error becomes one with `?`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject(String);
+
+impl Reject {
+    /// A reject with this reason.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+
+    /// The reason.
+    pub fn reason(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Reject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<E: std::error::Error> From<E> for Reject {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What a transform answers for a row: a record; an `Option` of one, where `None` drops the row on purpose; a
+/// `Vec` of records, where none drops it; or a `Result` of one of these, where an error rejects the row.
+pub trait Outcome {
+    /// The output row.
+    type Record: Record;
+
+    /// Writes down what became of `row`.
+    fn settle(self, row: u32, rows: &mut Rows<<Self::Record as Record>::Columns>);
+}
+
+impl<R: Record> Outcome for R {
+    type Record = R;
+
+    #[inline(always)]
+    fn settle(self, row: u32, rows: &mut Rows<R::Columns>) {
+        self.push(&mut rows.columns);
+        rows.source_rows.push(row);
+    }
+}
+
+impl<R: Record> Outcome for Option<R> {
+    type Record = R;
+
+    #[inline(always)]
+    fn settle(self, row: u32, rows: &mut Rows<R::Columns>) {
+        match self {
+            Some(record) => record.settle(row, rows),
+            None => rows.dropped.push(row),
+        }
+    }
+}
+
+impl<R: Record> Outcome for Vec<R> {
+    type Record = R;
+
+    fn settle(self, row: u32, rows: &mut Rows<R::Columns>) {
+        if self.is_empty() {
+            rows.dropped.push(row);
+        }
+        for record in self {
+            record.settle(row, rows);
+        }
+    }
+}
+
+impl<O: Outcome, E: Into<Reject>> Outcome for Result<O, E> {
+    type Record = O::Record;
+
+    #[inline(always)]
+    fn settle(self, row: u32, rows: &mut Rows<<O::Record as Record>::Columns>) {
+        match self {
+            Ok(outcome) => outcome.settle(row, rows),
+            Err(reject) => rows.reject(row, reject.into()),
+        }
+    }
+}
+
+/// What became of the rows of a batch so far.
+#[derive(Debug)]
+pub struct Rows<C> {
+    columns: C,
+    source_rows: Vec<u32>,
+    dropped: Vec<u32>,
+    rejects: Vec<RejectedRow>,
+}
+
+impl<C: Columns> Rows<C> {
+    /// Nothing yet, with room for `rows` rows that hold `text_bytes` in all. Both are guesses.
+    pub fn with_capacity(rows: usize, text_bytes: usize) -> Self {
+        Self {
+            columns: C::with_capacity(rows, text_bytes),
+            source_rows: Vec::with_capacity(rows),
+            dropped: Vec::new(),
+            rejects: Vec::new(),
+        }
+    }
+
+    /// Rejects a row.
+    #[cold]
+    pub fn reject(&mut self, row: u32, reject: Reject) {
+        self.rejects.push(RejectedRow { row, reason: reject.0 });
+    }
+
+    /// The answer for the whole batch.
+    pub fn finish(self) -> Output {
+        Output {
+            columns: self.columns.finish(),
+            source_rows: self.source_rows,
+            dropped: self.dropped,
+            rejects: self.rejects,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! A plugin as the host sees it: opened once, then applied to batches. `#[transform]` makes one of a function.
+
+use serde::de::DeserializeOwned;
+
+use crate::column::{Batch, Column, Fault, Field, Output, Plan};
+use crate::read::{Argument, Reader};
+
+/// A plugin.
+pub trait Transform: Sized {
+    /// Prepares an instance for a configuration (a JSON text) and the fields that it may read.
+    fn open(config: &str, input: &[Field]) -> Result<(Self, Plan), Fault>;
+
+    /// Transforms one batch.
+    fn apply(&mut self, batch: Batch) -> Result<Output, Fault>;
+}
+
+/// The state of a plugin that takes no configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoState;
+
+/// Refuses any configuration but an empty one.
+pub fn no_config(config: &str) -> Result<NoState, Fault> {
+    match config.trim() {
+        "" | "null" | "{}" => Ok(NoState),
+        other => Err(Fault::Config(format!("this plugin takes no configuration, but was given {other}"))),
+    }
+}
+
+/// Reads a configuration, which is a JSON object. An empty one is `{}`.
+pub fn parse_config<T: DeserializeOwned>(config: &str) -> Result<T, Fault> {
+    let config = match config.trim() {
+        "" | "null" => "{}",
+        other if other.starts_with('{') => other,
+        other => return Err(Fault::Config(format!("expected an object, found {other}"))),
+    };
+    serde_json::from_str(config).map_err(|error| Fault::Config(error.to_string()))
+}
+
+/// Checks that the input has a column that can be read as `T`.
+pub fn check_input<'b, T: Argument<'b>>(name: &str, input: &[Field]) -> Result<(), Fault> {
+    match input.iter().find(|field| field.name == name) {
+        Some(field) if field.kind == T::KIND => Ok(()),
+        Some(field) => {
+            Err(Fault::Input(format!("column `{name}` is {:?}, but is read as {:?}", field.kind, T::KIND)))
+        }
+        None => {
+            let names: Vec<&str> = input.iter().map(|field| field.name.as_str()).collect();
+            Err(Fault::Input(format!("there is no column `{name}`, only: {}", names.join(", "))))
+        }
+    }
+}
+
+/// The reader of the column at `index` of a batch.
+pub fn reader<'b, T: Argument<'b>>(columns: &'b [Column], index: usize) -> Result<Reader<'b, T::Values>, Fault> {
+    let column = columns.get(index).ok_or_else(|| Fault::Other(format!("the batch has no column {index}")))?;
+    T::reader(column).ok_or_else(|| Fault::Other(format!("column {index} of the batch is not {:?}", T::KIND)))
+}

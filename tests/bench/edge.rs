@@ -1,0 +1,195 @@
+//! What the edge costs: `cargo bench --no-default-features --bench edge` (`-- --smoke` for a short run that judges nothing).
+//!
+//! - tail to Bronze, in CPU time of one thread, beside the bare Parquet encoding of the same lines;
+//! - a local commit at versions 10, 1,000 and 10,000, beside a bare durable write of the same size, and memory;
+//! - memory of an idle agent.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{ArrayRef, RecordBatch, StringViewArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use logsmith::bronze::bronze_writer_properties;
+use logsmith::clock::{Clock, SystemClock};
+use logsmith::generate::{Plan, generate};
+use logsmith::silver::columns::{silver_columns, with_partition};
+use logsmith::store::Place;
+use logsmith::table::{Cursor, DataFile, LocalTable, log};
+use logsmith::tail::{FileGlob, LineBatch, Positions, ReadOutcome, Source, Tail, TailLimits, line_schema};
+use rustix::time::{ClockId, clock_gettime};
+
+const TAIL_RATIO_MIN: f64 = 0.7;
+const COMMIT_MS_MAX: f64 = 1.0;
+const IDLE_MIB_MAX: f64 = 30.0;
+
+fn main() -> ExitCode {
+    let smoke = std::env::args().any(|argument| argument == "--smoke");
+    let folder = tempfile::tempdir().unwrap();
+    let ratio = tail_to_bronze(folder.path(), if smoke { 20_000 } else { 1_500_000 });
+    let commit = commits(folder.path(), if smoke { &[10, 100] } else { &[10, 1_000, 10_000] });
+    let idle = idle_memory(folder.path(), if smoke { 1 } else { 10 });
+    if smoke || (ratio >= TAIL_RATIO_MIN && commit <= COMMIT_MS_MAX && idle <= IDLE_MIB_MAX) {
+        return ExitCode::SUCCESS;
+    }
+    println!("a limit is exceeded");
+    ExitCode::FAILURE
+}
+
+fn tail_to_bronze(folder: &Path, lines: u64) -> f64 {
+    let logs = folder.join("logs");
+    let plan = Plan {
+        folder: logs.clone(),
+        files: 1,
+        lines,
+        rate: 0,
+        levels: vec![("INFO".into(), 9), ("ERROR".into(), 1)],
+        broken_permille: 0,
+        rotate_lines: 0,
+        seed: 1,
+    };
+    let bytes = generate(&plan, &SystemClock, |_| {}).unwrap().bytes;
+    let place = Place::local(&folder.join("bare")).unwrap();
+    let glob = FileGlob::parse(&logs.join("*.log").display().to_string()).unwrap();
+
+    let mut kept = Vec::new();
+    let mut tail = Tail::open(vec![Source::new("app", vec![glob])], Positions::default(), TailLimits::default()).unwrap();
+    let columns = line_schema();
+    let tailed = cpu(|| {
+        tail.scan(SystemClock.now());
+        loop {
+            let mut batch = LineBatch::new(8 << 20);
+            while tail.read(&mut batch, SystemClock.now()) == ReadOutcome::More {}
+            if batch.rows() == 0 {
+                break;
+            }
+            let rows = batch.finish("host").unwrap();
+            let batches = std::slice::from_ref(&rows);
+            DataFile::encode(&place, &columns, batches, bronze_writer_properties(), &[]).unwrap();
+            kept.push(rows);
+        }
+    });
+    let bare_schema = Arc::new(Schema::new(vec![Field::new("line", DataType::Utf8View, false)]));
+    let bare = cpu(|| {
+        for rows in &kept {
+            let line: ArrayRef = Arc::clone(rows.column_by_name("line").unwrap());
+            assert!(line.as_any().is::<StringViewArray>());
+            let rows = RecordBatch::try_new(Arc::clone(&bare_schema), vec![line]).unwrap();
+            DataFile::encode(&place, &bare_schema, &[rows], bronze_writer_properties(), &[]).unwrap();
+        }
+    });
+    assert_eq!(kept.iter().map(|rows| rows.num_rows() as u64).sum::<u64>(), lines);
+    let speed = |time: Duration| bytes as f64 / 1e6 / time.as_secs_f64();
+    let ratio = bare.as_secs_f64() / tailed.as_secs_f64();
+    println!("tail to Bronze      {:8.1} MB/s of one core", speed(tailed));
+    println!("bare Parquet encode {:8.1} MB/s, so {ratio:.2} of it (at least {TAIL_RATIO_MIN})", speed(bare));
+    ratio
+}
+
+/// Median commit time at each version, less a bare durable write; returns the greatest, in ms.
+fn commits(folder: &Path, versions: &[u64]) -> f64 {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let place = Place::local(&folder.join("table")).unwrap();
+    let columns = with_partition(&silver_columns(&Schema::empty()));
+    let now = SystemClock.now();
+    let mut worst = 0.0_f64;
+    runtime.block_on(async {
+        let table = LocalTable::create(&place, &columns, Vec::new(), now).await.unwrap();
+        let mut times = Vec::new();
+        let last = versions.last().copied().unwrap();
+        for version in 1..=last {
+            let started = Instant::now();
+            let info = log::commit_info("WRITE", serde_json::json!({}), now);
+            table.commit(&[Cursor::Tail.at(version as i64), info]).await.unwrap();
+            times.push(started.elapsed());
+            if versions.contains(&version) {
+                let commit = median(times.split_off(times.len().saturating_sub(50)));
+                let bare = bare_write(folder);
+                let own = (commit - bare).max(0.0);
+                worst = worst.max(own);
+                println!(
+                    "commit at version {version:>6}: {commit:.2} ms, a bare durable write {bare:.2} ms, so {own:.2} ms \
+                     of our own (at most {COMMIT_MS_MAX}); memory {:.1} MiB",
+                    resident("self")
+                );
+            }
+        }
+    });
+    worst
+}
+
+/// Median time of a file written, synced, linked, and its folder synced, in ms.
+fn bare_write(folder: &Path) -> f64 {
+    let folder = folder.join("bare-writes");
+    fs::create_dir_all(&folder).unwrap();
+    let times = (0..50).map(|n| {
+        let started = Instant::now();
+        let (staged, name) = (folder.join("staged"), folder.join(n.to_string()));
+        let mut file = File::create(&staged).unwrap();
+        file.write_all(&[b'x'; 300]).unwrap();
+        file.sync_all().unwrap();
+        fs::hard_link(&staged, &name).unwrap();
+        File::open(&folder).unwrap().sync_all().unwrap();
+        fs::remove_file(&staged).unwrap();
+        started.elapsed()
+    });
+    let median = median(times.collect());
+    fs::remove_dir_all(&folder).unwrap();
+    median
+}
+
+fn idle_memory(folder: &Path, seconds: u64) -> f64 {
+    let idle = folder.join("idle");
+    fs::create_dir_all(idle.join("logs")).unwrap();
+    fs::write(idle.join("logs/a.log"), "{\"level\":\"INFO\"}\n").unwrap();
+    let root = idle.display();
+    let config = format!(
+        "[agent]\nstate_dir = \"state\"\nsilver_interval = \"500ms\"\n[[source]]\nname = \"app\"\n\
+         include = [\"{root}/logs/*.log\"]\n[[pipeline]]\nname = \"app\"\nplugin = \"builtin:json\"\n"
+    );
+    fs::write(idle.join("edge.toml"), config).unwrap();
+    let start = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_logsmith"));
+        command.args(["run", "-c"]).arg(idle.join("edge.toml")).env("LOGSMITH_LOG", "error").spawn().unwrap()
+    };
+    // The first start compiles the plugin; an agent in service has it in its cache.
+    for wait in [5, seconds + 1] {
+        let mut agent = start();
+        std::thread::sleep(Duration::from_secs(wait));
+        let memory = resident(&agent.id().to_string());
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+        if wait != 5 {
+            println!("an idle agent holds {memory:.1} MiB (at most {IDLE_MIB_MAX})");
+            return memory;
+        }
+    }
+    0.0
+}
+
+/// Resident memory of a process, in MiB.
+fn resident(process: &str) -> f64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
+}
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times[times.len() / 2].as_secs_f64() * 1_000.0
+}
+
+fn cpu(work: impl FnOnce()) -> Duration {
+    let time = || {
+        let time = clock_gettime(ClockId::ThreadCPUTime);
+        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+    };
+    let start = time();
+    work();
+    time() - start
+}

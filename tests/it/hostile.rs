@@ -1,0 +1,52 @@
+//! A plugin may do its worst: the other rows arrive, the poisonous one is a dead letter that says why, and the agent
+//! ends well.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{Host, read_back, succeed};
+
+/// The crimes that one poisonous line sets off.
+const CRIMES: [&str; 20] = [
+    "trap", "loop", "memory", "stack", "short_column", "no_column", "offsets", "offsets_beyond", "utf8",
+    "split_character", "null", "short_validity", "lost", "doubled", "rejected_twice", "no_such_row", "type", "flood",
+    "chatter", "fault",
+];
+
+#[test]
+fn whatever_a_plugin_does_to_one_row_the_others_arrive() {
+    let host = Host::new("builtin:json");
+    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/dist/hostile.wasm");
+    let mut edge = fs::read_to_string(host.path("edge.toml")).unwrap();
+    edge.truncate(edge.find("[[pipeline]]").unwrap());
+    for crime in CRIMES {
+        edge += &format!(
+            "[[pipeline]]\nname = \"{crime}\"\nplugin = \"{}\"\nconfig = {{ crime = \"{crime}\" }}\n",
+            guest.display()
+        );
+    }
+    fs::write(host.path("edge.toml"), edge).unwrap();
+    let line = |n: u32| if n == 33 { "POISON\n".to_owned() } else { format!("innocent {n}\n") };
+    fs::write(host.path("logs/a.log"), (0..100).map(line).collect::<String>()).unwrap();
+    succeed(&mut host.edge(&["run", "--once"]));
+
+    let mut tables: Vec<(_, &[&str])> = vec![(host.path("state/dead_letter"), &["line", "pipeline", "reason"])];
+    tables.extend(CRIMES.map(|crime| (host.path(&format!("state/silver/{crime}")), &["text"] as &[&str])));
+    let rows = read_back(&tables);
+    let mut innocent: Vec<String> = (0..100).filter(|n| *n != 33).map(|n| format!("innocent {n}")).collect();
+    innocent.sort();
+    for (crime, rows) in CRIMES.iter().zip(&rows[1..]) {
+        let mut texts: Vec<&str> = rows.iter().map(|row| row["text"].as_str().unwrap()).collect();
+        texts.sort_unstable();
+        assert_eq!(texts, innocent, "{crime}: rows");
+    }
+    let mut dead: Vec<&str> = rows[0].iter().map(|row| row["pipeline"].as_str().unwrap()).collect();
+    dead.sort_unstable();
+    let mut wanted = CRIMES.to_vec();
+    wanted.sort_unstable();
+    assert_eq!(dead, wanted, "one dead letter a crime");
+    for row in &rows[0] {
+        assert_eq!(row["line"], "POISON", "{row}");
+        assert!(row["reason"].as_str().unwrap().len() > 10, "{row}");
+    }
+}
