@@ -41,3 +41,7 @@ if sys.argv[1] == "--json":
 else:
     for row in rows(sys.argv[1], sys.argv[2:]):
         print(json.dumps(row))
+
+# Threads of the reader's own libraries may still run at the interpreter's end, and abort it.
+sys.stdout.flush()
+os._exit(0)

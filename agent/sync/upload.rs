@@ -71,7 +71,9 @@ pub async fn sync(
     }
     if put > 0 || newest.0 - state.cursor.0 >= IDLE_VERSIONS_MAX {
         let info = log::commit_info("SYNC", json!({ "objects": put }), clock.now());
-        state.cursor = state.silver.commit(&[Cursor::Sync.at(newest.as_cursor()), info]).await?;
+        let committed = state.silver.commit(&[Cursor::Sync.at(newest.as_cursor()), info]).await?;
+        // Our own commit holds nothing to put; but a verdict may have come in between.
+        state.cursor = if committed == newest.next() { committed } else { newest };
     }
     Ok(Synced::UpTo(newest))
 }

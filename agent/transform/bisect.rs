@@ -128,7 +128,9 @@ impl Hunt<'_> {
         let checked = called.and_then(|(output, counts)| {
             match Answer::checked(output, self.context.plan, piece.start, row_count) {
                 Ok(answer) => Ok((answer, counts)),
-                Err(reason) => Err(instance.crash(DeadKind::InvalidOutput, format!("invalid answer: {reason}"))),
+                Err(reason) => {
+                    Err(instance.crash(DeadKind::InvalidOutput, format!("invalid answer: {reason}")))
+                }
             }
         });
         Ok(match checked {

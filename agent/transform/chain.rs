@@ -105,7 +105,10 @@ impl Chain {
         for (index, link) in self.links.iter_mut().enumerate() {
             flow.through(index, link)?;
         }
-        flow.end().map_err(|error| PluginError::WrongBatch { plugin: "the chain".into(), reason: error.to_string() })
+        flow.end().map_err(|error| PluginError::WrongBatch {
+            plugin: "the chain".into(),
+            reason: error.to_string(),
+        })
     }
 }
 
@@ -116,7 +119,11 @@ fn schema(columns: &[Column]) -> Schema {
 /// The columns that a plugin leaves as they are.
 fn columns_past(plugin: &Plugin, columns: Vec<Column>) -> Vec<Column> {
     let replaced = |column: &Column| {
-        plugin.output_schema().fields().iter().any(|field| field.name().eq_ignore_ascii_case(column.field.name()))
+        plugin
+            .output_schema()
+            .fields()
+            .iter()
+            .any(|field| field.name().eq_ignore_ascii_case(column.field.name()))
     };
     match plugin.rest() {
         Rest::Kept => columns.into_iter().filter(|column| !replaced(column)).collect(),
@@ -182,7 +189,8 @@ impl Flow {
         self.dropped.extend(dropped.into_iter().map(origin));
         self.dead.extend(dead.into_iter().map(|dead| Dead { row: origin(dead.row), plugin: index, ..dead }));
         let sources: Vec<u32> = source_rows.iter().map(|row| origin(*row)).collect();
-        let carried = link.carried.iter().filter_map(|name| self.rows.column_by_name(name).cloned()).collect();
+        let carried =
+            link.carried.iter().filter_map(|name| self.rows.column_by_name(name).cloned()).collect();
         self.rows = concat_batches(link.plugin.output_schema(), &rows)
             .and_then(|rows| {
                 let carried = gathered(carried, source_rows, self.rows.num_rows())?;
@@ -204,7 +212,8 @@ impl Flow {
         dead.dedup_by_key(|dead| dead.row);
         // Answers whether the row was not settled before.
         let mut settled = vec![false; input_rows];
-        let mut settle = |row: u32| settled.get_mut(row as usize).is_some_and(|done| !std::mem::replace(done, true));
+        let mut settle =
+            |row: u32| settled.get_mut(row as usize).is_some_and(|done| !std::mem::replace(done, true));
         for dead in &dead {
             settle(dead.row);
         }

@@ -76,7 +76,9 @@ pub enum PluginError {
         source: wasmtime_error::Boxed,
     },
     /// A component that wants more of the host than a plugin gets.
-    #[error("{plugin} imports `{import}`, which no plugin gets: a plugin may import `{offered}` and nothing else")]
+    #[error(
+        "{plugin} imports `{import}`, which no plugin gets: a plugin may import `{offered}` and nothing else"
+    )]
     Import {
         /// Which plugin.
         plugin: String,

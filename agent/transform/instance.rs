@@ -79,7 +79,8 @@ impl Instance {
         cpu_time_max: Duration,
     ) -> Result<(Output, BTreeMap<String, u64>), Crash> {
         let transform = self.exports.logsmith_transform_transform();
-        let answer = guarded(&mut self.store, limits, cpu_time_max, |store| transform.call_apply(store, batch))?;
+        let answer =
+            guarded(&mut self.store, limits, cpu_time_max, |store| transform.call_apply(store, batch))?;
         match answer {
             Ok(output) => Ok((output, self.store.data_mut().take_counts())),
             Err(fault) => Err(self.crash(DeadKind::Refused, fault_text(&fault))),
@@ -135,7 +136,11 @@ fn explain(error: &wasmtime::Error, state: &mut HostState) -> (DeadKind, String)
     let memory = state.memory();
     if let Some(refused) = memory.refused() {
         let mib = |bytes: usize| bytes.div_ceil(1 << 20);
-        let reason = format!("it wanted {} MiB of memory, of which it may have {}", mib(refused), mib(memory.bytes_max()));
+        let reason = format!(
+            "it wanted {} MiB of memory, of which it may have {}",
+            mib(refused),
+            mib(memory.bytes_max())
+        );
         return (DeadKind::OutOfMemory, reason);
     }
     let reason = match (state.last_error(), error.downcast_ref::<Trap>()) {

@@ -17,7 +17,8 @@ const WRITES_MAX: usize = 1_000;
 /// Of a plugin's name, its version, or a column's name. Bytes.
 const NAME_BYTES_MAX: usize = 200;
 /// Letters that Parquet-based engines refuse in a column's name.
-const FORBIDDEN_LETTERS: &[char] = &[' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '=', '`', '.', '\\', '/', '"'];
+const FORBIDDEN_LETTERS: &[char] =
+    &[' ', ',', ';', '{', '}', '(', ')', '\n', '\t', '=', '`', '.', '\\', '/', '"'];
 
 /// What becomes of the columns that a plugin does not write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +74,10 @@ impl Plan {
     /// Whether an instance that was opened later says the same.
     pub fn is_still(&self, plan: &wit::Plan) -> bool {
         let wit::Plan { name, version, reads, writes, rest } = plan;
-        let same_field = |(field, (kind, planned)): (&wit::FieldResult, (&(Kind, Nullability), &Arc<Field>))| {
-            (&field.name, field.kind, field.nullable) == (planned.name(), kind.0, planned.is_nullable())
-        };
+        let same_field =
+            |(field, (kind, planned)): (&wit::FieldResult, (&(Kind, Nullability), &Arc<Field>))| {
+                (&field.name, field.kind, field.nullable) == (planned.name(), kind.0, planned.is_nullable())
+            };
         (name, version, reads) == (&self.name, &self.version, &self.reads)
             && (*rest == wit::Rest::Keep) == (self.rest == Rest::Kept)
             && writes.len() == self.writes.len()
@@ -126,7 +128,8 @@ mod tests {
     use super::*;
 
     fn check(reads: &[&str], writes: &[&str], expected: Result<(), &str>) {
-        let field = |name: &&str| wit::FieldResult { name: name.to_string(), kind: Kind::Utf8, nullable: true };
+        let field =
+            |name: &&str| wit::FieldResult { name: name.to_string(), kind: Kind::Utf8, nullable: true };
         let plan = wit::Plan {
             name: "p".into(),
             version: "1".into(),

@@ -79,8 +79,9 @@ impl Plugin {
     pub fn apply(&mut self, batch: &RecordBatch) -> Result<Verdicts, PluginError> {
         let columns = self.plan.reads.iter().map(|name| self.input_column(batch, name));
         let columns = columns.collect::<Result<Vec<_>, _>>()?;
-        let rows = u32::try_from(batch.num_rows())
-            .map_err(|_| self.wrong_batch(format!("{} rows, more than 32 bits can count", batch.num_rows())))?;
+        let rows = u32::try_from(batch.num_rows()).map_err(|_| {
+            self.wrong_batch(format!("{} rows, more than 32 bits can count", batch.num_rows()))
+        })?;
         if rows == 0 {
             return self.verdicts(Settled::default());
         }
@@ -111,12 +112,14 @@ impl Plugin {
     }
 
     fn input_column(&self, batch: &RecordBatch, name: &str) -> Result<Input, PluginError> {
-        let column = batch.column_by_name(name).ok_or_else(|| self.wrong_batch(format!("no column `{name}`")))?;
+        let column =
+            batch.column_by_name(name).ok_or_else(|| self.wrong_batch(format!("no column `{name}`")))?;
         let planned = self.input.field_with_name(name).map(|field| field.data_type());
         if planned.is_ok_and(|planned| planned != column.data_type()) {
             return Err(self.wrong_batch(format!("column `{name}` is {}", column.data_type())));
         }
-        Input::of(column).ok_or_else(|| self.wrong_batch(format!("column `{name}` is {}", column.data_type())))
+        Input::of(column)
+            .ok_or_else(|| self.wrong_batch(format!("column `{name}` is {}", column.data_type())))
     }
 
     fn verdicts(&self, settled: Settled) -> Result<Verdicts, PluginError> {
@@ -169,7 +172,8 @@ fn load(engine: &Engine, label: &str, bytes: &[u8]) -> Result<PluginPre<HostStat
         return Err(PluginError::Export { plugin: plugin(), wanted: WANTED, found });
     }
     let pre: wasmtime::Result<InstancePre<HostState>> = engine.linker().instantiate_pre(&component);
-    pre.and_then(PluginPre::new).map_err(|error| PluginError::World { plugin: plugin(), source: error.into() })
+    pre.and_then(PluginPre::new)
+        .map_err(|error| PluginError::World { plugin: plugin(), source: error.into() })
 }
 
 /// Opens the first instance, for its plan.

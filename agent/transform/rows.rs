@@ -35,10 +35,11 @@ impl Answer {
         if columns.len() != plan.writes.len() {
             return Err(format!("{} columns instead of {}", columns.len(), plan.writes.len()));
         }
-        let checked = |(column, ((kind, nullability), field)): (_, (&(_, _), &Arc<arrow::datatypes::Field>))| {
-            checked_column(column, *kind, *nullability, source_rows.len())
-                .map_err(|reason| format!("column `{}`: {reason}", field.name()))
-        };
+        let checked =
+            |(column, ((kind, nullability), field)): (_, (&(_, _), &Arc<arrow::datatypes::Field>))| {
+                checked_column(column, *kind, *nullability, source_rows.len())
+                    .map_err(|reason| format!("column `{}`: {reason}", field.name()))
+            };
         let planned = plan.writes.iter().zip(plan.schema.fields());
         let columns = columns.into_iter().zip(planned).map(checked).collect::<Result<_, _>>()?;
         let in_batch = |rows: Vec<u32>| rows.into_iter().map(|row| row + first_row).collect();
@@ -47,7 +48,10 @@ impl Answer {
             columns,
             source_rows: in_batch(source_rows),
             dropped: in_batch(dropped),
-            rejected: rejects.into_iter().map(|reject| (reject.row + first_row, clip(&reject.reason))).collect(),
+            rejected: rejects
+                .into_iter()
+                .map(|reject| (reject.row + first_row, clip(&reject.reason)))
+                .collect(),
         })
     }
 }
@@ -60,7 +64,12 @@ enum Fate {
     Rejected,
 }
 
-fn check_conservation(rows: u32, source_rows: &[u32], dropped: &[u32], rejects: &[Reject]) -> Result<(), String> {
+fn check_conservation(
+    rows: u32,
+    source_rows: &[u32],
+    dropped: &[u32],
+    rejects: &[Reject],
+) -> Result<(), String> {
     let one_to_one = || source_rows.len() == rows as usize && source_rows.iter().copied().eq(0..rows);
     if dropped.is_empty() && rejects.is_empty() && one_to_one() {
         return Ok(());

@@ -58,7 +58,9 @@ fn tail_to_bronze(folder: &Path, lines: u64) -> f64 {
     let glob = FileGlob::parse(&logs.join("*.log").display().to_string()).unwrap();
 
     let mut kept = Vec::new();
-    let mut tail = Tail::open(vec![Source::new("app", vec![glob])], Positions::default(), TailLimits::default()).unwrap();
+    let mut tail =
+        Tail::open(vec![Source::new("app", vec![glob])], Positions::default(), TailLimits::default())
+            .unwrap();
     let columns = line_schema();
     let tailed = cpu(|| {
         tail.scan(SystemClock.now());

@@ -35,7 +35,11 @@ fn main() -> ExitCode {
     let json = through(&engine, PluginSource::Builtin("json".into()), "{}", &lines, rows, runs);
     let echo = through(&engine, hostile(), r#"{"crime":"none"}"#, &lines, rows, runs);
     println!("json, native            {native:8.1}");
-    println!("json, plugin            {:8.1}   {:.2} x native (limit {JSON_RATIO_MAX})", json.whole, json.whole / native);
+    println!(
+        "json, plugin            {:8.1}   {:.2} x native (limit {JSON_RATIO_MAX})",
+        json.whole,
+        json.whole / native
+    );
     println!("json, batches of a call {:8.1}   {:.2} x native", json.single, json.single / native);
     println!("boundary                {:8.1}   (limit {BOUNDARY_NS_MAX})", echo.whole);
     println!("boundary, batch = call  {:8.1}", echo.single);
@@ -56,8 +60,16 @@ fn lines(rows: usize) -> StringArray {
     let line = |i: usize| {
         format!(
             r#"{{"time":"2026-11-30T08:{:02}:{:02}.{:03}Z","level":"{}","message":"request {i} finished, the cart has {} items","service":"checkout","trace_id":"{:032x}","user_id":{},"duration_ms":{}.{},"path":"/api/v1/cart/{}","ok":true}}"#,
-            i / 60_000 % 60, i / 1_000 % 60, i % 1_000, levels[i % levels.len()], i % 17,
-            (i as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835), i * 7919 % 100_000, i % 500, i % 10, i % 1_000,
+            i / 60_000 % 60,
+            i / 1_000 % 60,
+            i % 1_000,
+            levels[i % levels.len()],
+            i % 17,
+            (i as u128).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835),
+            i * 7919 % 100_000,
+            i % 500,
+            i % 10,
+            i % 1_000,
         )
     };
     (0..rows).map(|i| Some(line(i))).collect()
@@ -84,12 +96,20 @@ struct Through {
     single: f64,
 }
 
-fn through(engine: &Engine, source: PluginSource, config: &str, lines: &StringArray, rows: usize, runs: usize) -> Through {
+fn through(
+    engine: &Engine,
+    source: PluginSource,
+    config: &str,
+    lines: &StringArray,
+    rows: usize,
+    runs: usize,
+) -> Through {
     let config = serde_json::from_str(config).expect("JSON");
     let column: ArrayRef = Arc::new(lines.clone());
     let batch = RecordBatch::try_from_iter([("line", column)]).expect("a batch");
     let limits = Limits { call_rows_max: CALL_ROWS, call_bytes_max: usize::MAX, ..Limits::default() };
-    let mut plugin = Plugin::open(engine, &source, &config, &batch.schema(), limits).expect("the plugin opens");
+    let mut plugin =
+        Plugin::open(engine, &source, &config, &batch.schema(), limits).expect("the plugin opens");
     let mut apply = |batch: &RecordBatch| {
         let verdicts = plugin.apply(batch).expect("a good batch");
         assert_eq!(verdicts.source_rows.len(), batch.num_rows());
@@ -97,7 +117,9 @@ fn through(engine: &Engine, source: PluginSource, config: &str, lines: &StringAr
     };
     let whole = best(runs, rows, || apply(&batch));
     let single = best(runs, rows, || {
-        (0..rows).step_by(CALL_ROWS).for_each(|start| apply(&batch.slice(start, CALL_ROWS.min(rows - start))));
+        (0..rows)
+            .step_by(CALL_ROWS)
+            .for_each(|start| apply(&batch.slice(start, CALL_ROWS.min(rows - start))));
     });
     Through { whole, single }
 }

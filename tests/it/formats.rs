@@ -80,7 +80,7 @@ fn web_requests_are_counted_as_awk_counts_them() {
     fs::copy(data.join("access.log"), host.path("logs/access.log")).unwrap();
     host.finish();
 
-    let program = r#"{ n[$9]++; if ($10 != "-") b[$9] += $10 } END { for (s in n) printf "%d %d %d\n", s, n[s], b[s] }"#;
+    let program = r#"{ n[$9]++; if ($10 != "-") b[$9] += $10 } END { for (s in n) printf "%d %d %.0f\n", s, n[s], b[s] }"#;
     let counted = succeed(Command::new("awk").arg(program).arg(data.join("access.log")));
     let mut wanted: Vec<Vec<i64>> =
         counted.lines().map(|line| line.split(' ').map(|field| field.parse().unwrap()).collect()).collect();

@@ -8,9 +8,26 @@ use crate::support::{Host, read_back, succeed};
 
 /// The crimes that one poisonous line sets off.
 const CRIMES: [&str; 20] = [
-    "trap", "loop", "memory", "stack", "short_column", "no_column", "offsets", "offsets_beyond", "utf8",
-    "split_character", "null", "short_validity", "lost", "doubled", "rejected_twice", "no_such_row", "type", "flood",
-    "chatter", "fault",
+    "trap",
+    "loop",
+    "memory",
+    "stack",
+    "short_column",
+    "no_column",
+    "offsets",
+    "offsets_beyond",
+    "utf8",
+    "split_character",
+    "null",
+    "short_validity",
+    "lost",
+    "doubled",
+    "rejected_twice",
+    "no_such_row",
+    "type",
+    "flood",
+    "chatter",
+    "fault",
 ];
 
 #[test]
@@ -30,7 +47,8 @@ fn whatever_a_plugin_does_to_one_row_the_others_arrive() {
     fs::write(host.path("logs/a.log"), (0..100).map(line).collect::<String>()).unwrap();
     succeed(&mut host.edge(&["run", "--once"]));
 
-    let mut tables: Vec<(_, &[&str])> = vec![(host.path("state/dead_letter"), &["line", "pipeline", "reason"])];
+    let mut tables: Vec<(_, &[&str])> =
+        vec![(host.path("state/dead_letter"), &["line", "pipeline", "reason"])];
     tables.extend(CRIMES.map(|crime| (host.path(&format!("state/silver/{crime}")), &["text"] as &[&str])));
     let rows = read_back(&tables);
     let mut innocent: Vec<String> = (0..100).filter(|n| *n != 33).map(|n| format!("innocent {n}")).collect();

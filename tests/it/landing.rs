@@ -99,3 +99,20 @@ fn silver_waits_for_an_s3_server_that_is_away_and_gold_is_made_there() {
     assert_eq!(read.trim(), r#"{"log_level": "INFO", "log_count": 500}"#);
     drop(server);
 }
+
+/// A verdict that was committed while earlier ones were put was passed over until the next start.
+#[test]
+fn regression_a_verdict_that_comes_while_others_are_put_is_put_too() {
+    let host = Host::new("builtin:json");
+    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
+    let edge =
+        edge.replace("bronze_interval", "bronze_bytes = \"4KiB\"\nsilver_bytes = \"1KiB\"\nbronze_interval");
+    fs::write(host.path("edge.toml"), edge).unwrap();
+    for round in 0..5 {
+        let text: String =
+            (0..2_000).map(|n| format!("{{\"level\":\"INFO\",\"message\":\"m{n}\"}}\n")).collect();
+        fs::write(host.path(&format!("logs/{round}.log")), text).unwrap();
+        host.finish();
+        assert_eq!(host.read("lake/silver/app", &["offset"]).len(), 2_000 * (round + 1));
+    }
+}

@@ -239,6 +239,7 @@ fn after_a_power_loss_at_any_moment_every_line_arrives_once() {
 
     let mut random = StdRng::seed_from_u64(200);
     let mut results: Vec<(PathBuf, &[&str])> = Vec::new();
+    let mut reports: Vec<String> = Vec::new();
     let mut golds: Vec<(PathBuf, &[&str])> = Vec::new();
     for cut in 0..CUTS {
         let at = (cut * events.len() + random.random_range(0..events.len())) / CUTS;
@@ -247,7 +248,7 @@ fn after_a_power_loss_at_any_moment_every_line_arrives_once() {
         assert!(output.status.success(), "cut {cut} after event {at}: {}", crate::support::text(&output));
         let result = root.join(format!("result-{cut}"));
         if cut % CUTS_PER_GOLD == 0 {
-            succeed(&mut host.central(&["compact"]));
+            reports.push(succeed(&mut host.central(&["compact"])));
             succeed(
                 Command::new("cp").arg("-a").arg(root.join("lake")).arg(root.join(format!("lake-{cut}"))),
             );
@@ -272,6 +273,12 @@ fn after_a_power_loss_at_any_moment_every_line_arrives_once() {
     }
     let whole = (0..LINES).filter(|n| n % 40 != 3).count() as u64;
     for (cut, gold) in read_back(&golds).iter().enumerate() {
-        assert_eq!(gold[0]["log_count"].as_u64(), Some(whole), "Gold after cut {}", cut * CUTS_PER_GOLD);
+        assert_eq!(
+            gold[0]["log_count"].as_u64(),
+            Some(whole),
+            "Gold after cut {}: {}",
+            cut * CUTS_PER_GOLD,
+            reports[cut]
+        );
     }
 }

@@ -5,12 +5,11 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, MapArray, PrimitiveArray, StringArray, StructArray,
+    ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, MapArray, PrimitiveArray, StringArray,
+    StructArray,
 };
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow::datatypes::{
-    DataType, Date32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
-};
+use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 
 use super::MAP_ENTRIES;
 use crate::transform::wit::{ColumnResult, EntriesResult, Kind, StringsResult, ValuesResult};
@@ -45,7 +44,8 @@ pub fn checked_column(
         (Kind::TimestampUs, ValuesResult::TimestampUs(values)) => {
             check_years(&values, &MICROS, nulls.as_ref())?;
             check_len(values.len(), rows)?;
-            let array = PrimitiveArray::<TimestampMicrosecondType>::try_new(values.into(), nulls).map_err(text)?;
+            let array =
+                PrimitiveArray::<TimestampMicrosecondType>::try_new(values.into(), nulls).map_err(text)?;
             Arc::new(array.with_timezone("UTC"))
         }
         (Kind::Utf8, ValuesResult::Utf8(strings)) => Arc::new(checked_texts(strings, nulls, rows)?),
@@ -132,7 +132,11 @@ fn checked_offsets(offsets: Vec<i32>, len: usize, values: usize) -> Result<Offse
     Ok(OffsetBuffer::new(ScalarBuffer::from(offsets)))
 }
 
-fn checked_texts(strings: StringsResult, nulls: Option<NullBuffer>, values: usize) -> Result<StringArray, String> {
+fn checked_texts(
+    strings: StringsResult,
+    nulls: Option<NullBuffer>,
+    values: usize,
+) -> Result<StringArray, String> {
     let StringsResult { offsets, data } = strings;
     let offsets = checked_offsets(offsets, data.len(), values)?;
     StringArray::try_new(offsets, Buffer::from_vec(data), nulls).map_err(text)
@@ -147,6 +151,7 @@ fn checked_maps(maps: EntriesResult, nulls: Option<NullBuffer>, rows: usize) -> 
     let DataType::Struct(fields) = MAP_ENTRIES.data_type() else {
         return Err("maps without entries".into());
     };
-    let entries = StructArray::try_new(fields.clone(), vec![Arc::new(keys), Arc::new(values)], None).map_err(text)?;
+    let entries =
+        StructArray::try_new(fields.clone(), vec![Arc::new(keys), Arc::new(values)], None).map_err(text)?;
     MapArray::try_new(MAP_ENTRIES.clone(), offsets, entries, nulls, false).map_err(text)
 }

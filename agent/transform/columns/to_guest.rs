@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Float64Array, GenericByteArray, Int32Array,
-    Int64Array, MapArray, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Float64Array, GenericByteArray,
+    Int32Array, Int64Array, MapArray, StringArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{Buffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{
@@ -37,12 +37,15 @@ impl Input {
             Kind::Int64 => Self::Int64(array.as_primitive_opt::<Int64Type>()?.clone()),
             Kind::Float64 => Self::Float64(array.as_primitive_opt::<Float64Type>()?.clone()),
             Kind::Date32 => Self::Date32(array.as_primitive_opt::<Date32Type>()?.clone()),
-            Kind::TimestampUs => Self::TimestampUs(array.as_primitive_opt::<TimestampMicrosecondType>()?.clone()),
+            Kind::TimestampUs => {
+                Self::TimestampUs(array.as_primitive_opt::<TimestampMicrosecondType>()?.clone())
+            }
             Kind::Utf8 => Self::Utf8(array.as_string_opt()?.clone()),
             Kind::Binary => Self::Binary(array.as_binary_opt()?.clone()),
             Kind::StringMap => {
                 let maps = array.as_map_opt()?.clone();
-                let (keys, values) = (maps.keys().as_string_opt()?.clone(), maps.values().as_string_opt()?.clone());
+                let (keys, values) =
+                    (maps.keys().as_string_opt()?.clone(), maps.values().as_string_opt()?.clone());
                 Self::StringMap { maps, keys, values }
             }
         })
@@ -55,7 +58,8 @@ impl Input {
             Self::Binary(array) => span(array.value_offsets(), rows).len(),
             Self::StringMap { maps, keys, values } => {
                 let entries = span(maps.value_offsets(), rows);
-                span(keys.value_offsets(), entries.clone()).len() + span(values.value_offsets(), entries).len()
+                span(keys.value_offsets(), entries.clone()).len()
+                    + span(values.value_offsets(), entries).len()
             }
             _ => 0,
         }
@@ -133,12 +137,14 @@ impl Part {
             PartValues::TimestampUs(numbers) => ValuesParam::TimestampUs(numbers),
             PartValues::Utf8(strings) => ValuesParam::Utf8(strings.param()),
             PartValues::Binary(strings) => ValuesParam::Binary(strings.param()),
-            PartValues::StringMap { offsets, keys, values, validity } => ValuesParam::StringMap(EntriesParam {
-                offsets,
-                keys: keys.param(),
-                entry_values: values.param(),
-                entry_validity: validity.as_deref(),
-            }),
+            PartValues::StringMap { offsets, keys, values, validity } => {
+                ValuesParam::StringMap(EntriesParam {
+                    offsets,
+                    keys: keys.param(),
+                    entry_values: values.param(),
+                    entry_validity: validity.as_deref(),
+                })
+            }
         };
         ColumnParam { values, validity: self.validity.as_deref() }
     }
