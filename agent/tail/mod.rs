@@ -12,7 +12,7 @@
 //!   it is in its folder; a file that is deleted or moved away is read to its end through its handle, if it is open.
 //! - When bytes that were read are no longer there (truncated, rewritten, inode reused), the file *ends*; what stands
 //!   there is a new file with a new key, read from 0. The bytes of the ended file that were not yet read are looked
-//!   for in a rotated copy, which goes on under the old key (see [`rotation`]); what is found nowhere is counted.
+//!   for in a rotated copy, which goes on under the old key (see `rotation.rs`); what is found nowhere is counted.
 //! - The offset never passes bytes that were not taken, and a record never runs ahead of the rows.
 //! - Two paths with one inode are one file. Equal content is not identity.
 //!
