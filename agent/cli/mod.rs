@@ -24,7 +24,9 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Central, Edge};
+#[cfg(feature = "central")]
+use crate::config::Central;
+use crate::config::Edge;
 
 /// From log files to Gold tables, each line exactly once.
 #[derive(Debug, Parser)]
