@@ -8,7 +8,9 @@
 //! method, a URL and a protocol stands whole in `request`. The last quoted text may lack its closing quote, as
 //! where a server cut an over-long line. What follows the combined format stands in `rest`.
 
-use logsmith_plugin::{Date, Record, Reject, TimeOfDay, Timestamp, count, offset_seconds, scan, transform, two_digits};
+use logsmith_plugin::{
+    Date, Record, Reject, TimeOfDay, Timestamp, count, offset_seconds, scan, transform, two_digits,
+};
 
 /// One request.
 #[derive(Record)]
@@ -37,7 +39,10 @@ pub fn access(line: &str) -> Result<Access<'_>, Reject> {
     let ident = rest.word("the identity")?;
     let user = rest.up_to(b'[', "the time in brackets")?.trim_end_matches(' ');
     let time = time(rest.up_to(b']', "the end of the time")?).ok_or_else(|| {
-        Reject::new(format!("the time that ends at byte {} is not like 30/Nov/2026:08:05:09 +0100", rest.at - 1))
+        Reject::new(format!(
+            "the time that ends at byte {} is not like 30/Nov/2026:08:05:09 +0100",
+            rest.at - 1
+        ))
     })?;
     let request = rest.quoted("the request")?;
     let status = rest.number("the status")?.ok_or_else(|| Reject::new("there is no status"))?;

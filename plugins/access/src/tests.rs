@@ -72,10 +72,22 @@ fn other_lines_are_rejected_with_the_place() {
         ("h - - [30/Nov/2026", "expected the end of the time from byte 7 on, which is '3'"),
         ("h - - [yesterday] ", "the time that ends at byte 16 is not like 30/Nov/2026:08:05:09 +0100"),
         ("h - - [30/Nov/2026:08:05:09 +0000] GET", "expected the request from byte 35 on, which is 'G'"),
-        (r#"h - - [30/Nov/2026:08:05:09 +0000] "GET / HTTP/1.1" x"#, "expected the status from byte 52 on, which is 'x'"),
-        (r#"h - - [30/Nov/2026:08:05:09 +0000] "GET / HTTP/1.1" 2000 1"#, "the status has more than three digits"),
-        (r#"h - - [30/Nov/2026:08:05:09 +0000] "GET / HTTP/1.1" 200 1x"#, "expected a blank from byte 57 on, which is 'x'"),
-        (r#"h - - [30/Nov/2026:08:05:09 +0000] "GET / HTTP/1.1" 200"#, "expected the size in bytes, but the line ends at byte 55"),
+        (
+            r#"h - - [30/Nov/2026:08:05:09 +0000] "GET / HTTP/1.1" x"#,
+            "expected the status from byte 52 on, which is 'x'",
+        ),
+        (
+            r#"h - - [30/Nov/2026:08:05:09 +0000] "GET / HTTP/1.1" 2000 1"#,
+            "the status has more than three digits",
+        ),
+        (
+            r#"h - - [30/Nov/2026:08:05:09 +0000] "GET / HTTP/1.1" 200 1x"#,
+            "expected a blank from byte 57 on, which is 'x'",
+        ),
+        (
+            r#"h - - [30/Nov/2026:08:05:09 +0000] "GET / HTTP/1.1" 200"#,
+            "expected the size in bytes, but the line ends at byte 55",
+        ),
     ] {
         let rejected = access(line).map(|_| ()).expect_err(line);
         assert_eq!(rejected.reason(), reason, "{line}");

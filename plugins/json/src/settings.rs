@@ -4,8 +4,8 @@ use std::fmt;
 use std::ops::Range;
 
 use logsmith_plugin::same;
-use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
 
 use crate::Scratch;
 
@@ -40,7 +40,9 @@ impl Default for Settings {
 impl From<Settings> for Json {
     fn from(Settings { level, message, time }: Settings) -> Self {
         let roles = [(Role::Level, level), (Role::Message, message), (Role::Time, time)];
-        let names = roles.into_iter().flat_map(|(role, Names(names))| names.into_iter().map(move |name| (role, name)));
+        let names = roles
+            .into_iter()
+            .flat_map(|(role, Names(names))| names.into_iter().map(move |name| (role, name)));
         Self { names: RoleNames::new(names.collect()), scratch: Scratch::default() }
     }
 }

@@ -33,19 +33,28 @@ fn level_message_and_time_have_columns_and_the_rest_is_a_map() {
         r#"{"time":"2026-11-30T08:05:09.123Z","level":"INFO","message":"hello","user":"ann","took_ms":12.5}"#,
         "INFO|hello|2026-11-30T08:05:09.123000Z|user=ann;took_ms=12.5",
     );
-    check(r#" { "msg" : "m" , "ok" : true , "none" : null , "ts" : 1764489909 } "#, "~|m|2025-11-30T08:05:09.000000Z|ok=true;none=~");
+    check(
+        r#" { "msg" : "m" , "ok" : true , "none" : null , "ts" : 1764489909 } "#,
+        "~|m|2025-11-30T08:05:09.000000Z|ok=true;none=~",
+    );
     check("{}", "~|~|~|");
     check(r#"{"level":30,"message":{"a":1},"time":null}"#, r#"30|{"a":1}|~|"#);
 }
 
 #[test]
 fn nested_values_stay_as_written() {
-    check(r#"{"a":{"b":[1,{"c":"}\""}, []],"d":{}},"e":[ ]}"#, r#"~|~|~|a={"b":[1,{"c":"}\""}, []],"d":{}};e=[ ]"#);
+    check(
+        r#"{"a":{"b":[1,{"c":"}\""}, []],"d":{}},"e":[ ]}"#,
+        r#"~|~|~|a={"b":[1,{"c":"}\""}, []],"d":{}};e=[ ]"#,
+    );
 }
 
 #[test]
 fn escapes_are_resolved_in_names_and_values() {
-    check(r#"{"message":"a\"b\\c\/d\n\t\u00e9\ud83d\ude00","n\u0061me":"x\ud800y"}"#, "~|a\"b\\c/d\n\té😀|~|name=x\u{fffd}y");
+    check(
+        r#"{"message":"a\"b\\c\/d\n\t\u00e9\ud83d\ude00","n\u0061me":"x\ud800y"}"#,
+        "~|a\"b\\c/d\n\té😀|~|name=x\u{fffd}y",
+    );
     check(r#"{"le\u0076el":"warn"}"#, "warn|~|~|");
     check(r#"{"a":"\ud800\u0041"}"#, "~|~|~|a=\u{fffd}A");
 }
@@ -74,7 +83,10 @@ fn the_first_of_several_names_takes_the_column() {
 #[test]
 fn names_are_configurable() {
     let config = r#"{"level":"l","message":["text","body"],"time":[]}"#;
-    assert_eq!(read(config, r#"{"l":"x","body":"y","time":"2026-11-30T00:00:00Z","level":"z"}"#), "x|y|~|time=2026-11-30T00:00:00Z;level=z");
+    assert_eq!(
+        read(config, r#"{"l":"x","body":"y","time":"2026-11-30T00:00:00Z","level":"z"}"#),
+        "x|y|~|time=2026-11-30T00:00:00Z;level=z"
+    );
     let input = [Field { name: "line".into(), kind: Kind::Utf8, nullable: false }];
     for config in [r#"{"lvel":"x"}"#, r#"{"level":3}"#, "[]"] {
         assert!(JsonPlugin::open(config, &input).is_err(), "{config}");

@@ -17,7 +17,9 @@ pub fn expand(arguments: TokenStream, function: &ItemFn) -> Result<TokenStream> 
 
     let Signature { columns, state, answer } = signature;
     let (state_type, open_state, give_state) = match &state {
-        Some(State { ty, mutable: true }) => (quote!(#ty), quote!(parse_config(config)?), quote!(&mut self.0)),
+        Some(State { ty, mutable: true }) => {
+            (quote!(#ty), quote!(parse_config(config)?), quote!(&mut self.0))
+        }
         Some(State { ty, mutable: false }) => (quote!(#ty), quote!(parse_config(config)?), quote!(&self.0)),
         None => (quote!(::logsmith_plugin::macros::NoState), quote!(no_config(config)?), quote!()),
     };
@@ -97,7 +99,10 @@ struct Signature {
 impl Signature {
     fn parse(function: &ItemFn) -> Result<Self> {
         let ReturnType::Type(_, answer) = &function.sig.output else {
-            return Err(Error::new_spanned(&function.sig, "a transform returns a record, or a `Result` of one"));
+            return Err(Error::new_spanned(
+                &function.sig,
+                "a transform returns a record, or a `Result` of one",
+            ));
         };
         let mut signature = Self { columns: Vec::new(), state: None, answer: replaced(answer, "'static") };
         for argument in &function.sig.inputs {
@@ -107,7 +112,10 @@ impl Signature {
             signature.take(argument)?;
         }
         if signature.columns.is_empty() {
-            return Err(Error::new_spanned(&function.sig, "a transform reads a column, such as `line: &str`"));
+            return Err(Error::new_spanned(
+                &function.sig,
+                "a transform reads a column, such as `line: &str`",
+            ));
         }
         Ok(signature)
     }

@@ -28,7 +28,11 @@ pub use wit::Guest;
 pub type Slot<T> = LocalKey<RefCell<Option<T>>>;
 
 /// `open` of the WIT.
-pub fn open<T: Transform>(slot: &'static Slot<T>, config: &str, input: Vec<wit::Field>) -> Result<wit::Plan, wit::Fault> {
+pub fn open<T: Transform>(
+    slot: &'static Slot<T>,
+    config: &str,
+    input: Vec<wit::Field>,
+) -> Result<wit::Plan, wit::Fault> {
     static PANICS: Once = Once::new();
     PANICS.call_once(|| std::panic::set_hook(Box::new(|info| log(Level::Error, &info.to_string()))));
     let input: Vec<Field> = input.into_iter().map(Field::from).collect();
@@ -158,7 +162,8 @@ impl From<column::Fault> for wit::Fault {
 
 impl From<wit::Batch> for Batch {
     fn from(wit::Batch { rows, columns }: wit::Batch) -> Self {
-        let column = |wit::Column { values, validity }| Column { values: wit::Values::into(values), validity };
+        let column =
+            |wit::Column { values, validity }| Column { values: wit::Values::into(values), validity };
         Self { rows, columns: columns.into_iter().map(column).collect() }
     }
 }
@@ -204,7 +209,7 @@ macro_rules! export {
                 }
             }
 
-            $crate::guest::bindings::export!(Exported with_types_in $crate::guest::bindings);
+    $crate::guest::bindings::export!(Exported with_types_in $crate::guest::bindings);
         };
     };
 }

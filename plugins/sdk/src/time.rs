@@ -273,7 +273,11 @@ mod tests {
             "1764489909123456789",
             "1764489909.1234569",
         ] {
-            assert_eq!(Timestamp::parse_epoch(text).map(Timestamp::micros), Some(1_764_489_909_123_456), "{text}");
+            assert_eq!(
+                Timestamp::parse_epoch(text).map(Timestamp::micros),
+                Some(1_764_489_909_123_456),
+                "{text}"
+            );
         }
         assert_eq!(Timestamp::parse_epoch("-1.5").map(Timestamp::micros), Some(-1_500_000));
         assert_eq!(Timestamp::parse_epoch("-99999999999"), None, "before the year 1");

@@ -51,7 +51,11 @@ pub fn check_input<'b, T: Argument<'b>>(name: &str, input: &[Field]) -> Result<(
 }
 
 /// The reader of the column at `index` of a batch.
-pub fn reader<'b, T: Argument<'b>>(columns: &'b [Column], index: usize) -> Result<Reader<'b, T::Values>, Fault> {
-    let column = columns.get(index).ok_or_else(|| Fault::Other(format!("the batch has no column {index}")))?;
+pub fn reader<'b, T: Argument<'b>>(
+    columns: &'b [Column],
+    index: usize,
+) -> Result<Reader<'b, T::Values>, Fault> {
+    let column =
+        columns.get(index).ok_or_else(|| Fault::Other(format!("the batch has no column {index}")))?;
     T::reader(column).ok_or_else(|| Fault::Other(format!("column {index} of the batch is not {:?}", T::KIND)))
 }

@@ -118,7 +118,9 @@ pub fn commit(crime: Crime, row: u32, mut output: Output) -> Result<Output, Faul
             output = without(output, row);
             output.rejects = vec![RejectedRow { row, reason: "bad".into() }; 2];
         }
-        Crime::NoSuchRow => output.source_rows.iter_mut().for_each(|source| *source += u32::from(*source == row) * 9),
+        Crime::NoSuchRow => {
+            output.source_rows.iter_mut().for_each(|source| *source += u32::from(*source == row) * 9)
+        }
         Crime::LongReason => {
             output = without(output, row);
             output.rejects = vec![RejectedRow { row, reason: "é".repeat(1 << 19) }];

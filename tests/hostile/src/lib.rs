@@ -68,7 +68,10 @@ impl Transform for Hostile {
 fn poisonous_row(column: &Column) -> Option<u32> {
     let Values::Utf8(Strings { offsets, data }) = &column.values else { return None };
     let at = data.windows(MARKER.len()).position(|window| window == MARKER)?;
-    offsets.windows(2).position(|ends| (ends[0] as usize..ends[1] as usize).contains(&at)).map(|row| row as u32)
+    offsets
+        .windows(2)
+        .position(|ends| (ends[0] as usize..ends[1] as usize).contains(&at))
+        .map(|row| row as u32)
 }
 
 /// A column of texts without nulls.
