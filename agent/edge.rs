@@ -118,7 +118,7 @@ pub async fn run(
     let chains = open_chains(edge, &engine)?;
     let written: Vec<_> = chains.iter().map(|chain| Arc::clone(chain.output_schema())).collect();
     let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
-    let State { lock, bronze, restored, silvers, syncs, dead_letters, followed } = state;
+    let State { lock, bronze, restored, silvers, syncs, dead_letters, followed, synced, retired } = state;
     let tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, TailLimits::default())?;
     info!(state = %edge.state_dir.display(), host = edge.host, "agent started");
 
@@ -127,6 +127,9 @@ pub async fn run(
     let (bronze_ended, bronze_end) = watch::channel(false);
     let bronze_table = Arc::clone(bronze.table());
     let progress: Vec<Arc<Progress>> = silvers.iter().map(|_| Arc::default()).collect();
+    for (progress, synced) in progress.iter().zip(synced) {
+        Progress::set(&progress.synced, synced);
+    }
     let mut tables = Vec::new();
     let mut silver_ends = Vec::new();
     for (((silver, chain), followed), (pipeline, progress)) in
@@ -159,7 +162,6 @@ pub async fn run(
         );
     }
     for ((state, end), progress) in syncs.into_iter().zip(silver_ends).zip(&progress) {
-        Progress::set(&progress.synced, state.cursor);
         let span = info_span!("sync", table = state.name);
         let stage = sync_stage(state, end, Arc::clone(progress), Arc::clone(&clock), shutdown.clone());
         stages.spawn(stage.instrument(span));
@@ -190,6 +192,7 @@ pub async fn run(
         silvers: tables,
         dead_letters,
         progress,
+        retired,
         central: edge.central.is_some(),
         intake,
         clock,

@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tracing::warn;
+
 use arrow::datatypes::SchemaRef;
 
 use crate::bronze::{Bronze, Restored};
@@ -16,7 +18,7 @@ use crate::seal::Seal;
 use crate::silver::columns::{dead_letter_columns, with_partition};
 use crate::silver::open::{self, OpenError, Surroundings};
 use crate::silver::{DeadLetters, Silver};
-use crate::store::{Place, StoreError};
+use crate::store::{self, Place, StoreError};
 use crate::sync::Sync;
 use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, housekeeping, log};
 use crate::tail::line_schema;
@@ -63,6 +65,21 @@ pub struct State {
     pub dead_letters: Arc<DeadLetters>,
     /// Where each Silver log has been copied to the dead-letter table, in the order of the pipelines.
     pub followed: Vec<TableVersion>,
+    /// Up to where each Silver table is in the landing, in the order of the pipelines.
+    pub synced: Vec<TableVersion>,
+    /// Silver tables whose pipelines were taken out of the configuration.
+    pub retired: Vec<Retired>,
+}
+
+/// A Silver table whose pipeline was taken out of the configuration: kept, not written.
+#[derive(Debug)]
+pub struct Retired {
+    /// The table.
+    pub place: Place,
+    /// Its newest version.
+    pub version: TableVersion,
+    /// Up to where it is in the landing.
+    pub synced: TableVersion,
 }
 
 /// Why a state folder is refused.
@@ -131,7 +148,7 @@ pub async fn open(
 ) -> Result<State, StateError> {
     let folder = &edge.state_dir;
     let failed = |source| StateError::Folder { folder: folder.clone(), source };
-    std::fs::create_dir_all(folder).map_err(failed)?;
+    store::create_folders(folder).map_err(failed)?;
     let lock = match FolderLock::acquire(folder).map_err(failed)? {
         Locked::Ours(lock) => lock,
         Locked::Taken => return Err(StateError::Taken(folder.clone())),
@@ -148,7 +165,7 @@ pub async fn open(
         dead_letters: Arc::clone(&dead_letters),
     };
     seal.tables = known;
-    let mut state = Parts { silvers: Vec::new(), syncs: Vec::new(), followed: Vec::new() };
+    let mut state = Parts::default();
     for (pipeline, written) in edge.pipelines.iter().zip(written) {
         let name = format!("{}/{}", folder::SILVER, pipeline.name);
         let place = root.join(&name);
@@ -181,14 +198,17 @@ pub async fn open(
         housekeeping::sweep(place).await?;
     }
     let bronze = Bronze::open(bronze_table, snapshot.as_ref(), restored.losses, seal).await?;
-    let Parts { silvers, syncs, followed } = state;
-    Ok(State { lock, bronze, restored, silvers, syncs, dead_letters, followed })
+    let retired = retired(edge, &root).await?;
+    let Parts { silvers, syncs, followed, synced } = state;
+    Ok(State { lock, bronze, restored, silvers, syncs, dead_letters, followed, synced, retired })
 }
 
+#[derive(Default)]
 struct Parts {
     silvers: Vec<Silver>,
     syncs: Vec<Sync>,
     followed: Vec<TableVersion>,
+    synced: Vec<TableVersion>,
 }
 
 impl Parts {
@@ -209,23 +229,45 @@ impl Parts {
         let from = TableVersion(from.unsigned_abs());
         let followed = dead_letters.follow(table.place(), &id, from, table.version(), now).await?;
         self.followed.push(followed);
+        let synced = match snapshot {
+            Some(snapshot) => synced(snapshot).await?,
+            None => TableVersion(0),
+        };
+        self.synced.push(synced);
         if let Some(central) = &edge.central {
-            let cursor = match snapshot {
-                Some(snapshot) => snapshot.cursor(&Cursor::Sync).await?.unwrap_or(0),
-                None => 0,
-            };
             self.syncs.push(Sync {
                 name: silver.name.clone(),
                 host: silver.host.clone(),
                 silver: Arc::clone(table),
                 dead_letters: dead_letters.table().place().clone(),
                 central: central.clone(),
-                cursor: TableVersion(cursor.unsigned_abs()),
+                cursor: synced,
             });
         }
         self.silvers.push(silver);
         Ok(())
     }
+}
+
+async fn synced(snapshot: &Snapshot) -> Result<TableVersion, TableError> {
+    Ok(TableVersion(snapshot.cursor(&Cursor::Sync).await?.unwrap_or(0).unsigned_abs()))
+}
+
+/// The Silver tables that no pipeline of `edge` writes.
+async fn retired(edge: &Edge, root: &Place) -> Result<Vec<Retired>, StateError> {
+    let silver = root.join(folder::SILVER);
+    let mut retired = Vec::new();
+    for name in silver.folders().await? {
+        if edge.pipelines.iter().any(|pipeline| pipeline.name == name) {
+            continue;
+        }
+        let place = silver.join(&name);
+        if let Some(snapshot) = Snapshot::load(&place).await? {
+            warn!(table = %place.url(), "no pipeline writes this table; it is kept as it is");
+            retired.push(Retired { version: snapshot.version(), synced: synced(&snapshot).await?, place });
+        }
+    }
+    Ok(retired)
 }
 
 async fn open_bronze(
@@ -272,13 +314,23 @@ async fn open_dead_letters(
     let place = root.join(folder::DEAD_LETTER);
     let table = match Snapshot::load(&place).await? {
         Some(snapshot) => LocalTable::open(&place, &snapshot)?,
-        None if known.contains_key(folder::DEAD_LETTER) && opening == Opening::Strict => {
+        None if known.contains_key(folder::DEAD_LETTER)
+            && matches!(opening, Opening::Strict | Opening::Adopt) =>
+        {
             let what = "`dead_letter` is missing".to_owned();
             return Err(StateError::Unfit { folder: folder.to_owned(), what });
         }
         None => {
             let columns = with_partition(&dead_letter_columns());
-            LocalTable::create(&place, &columns, Vec::new(), now).await?
+            // What the Silver logs tell of a lost table's files is about files that are gone.
+            let gone = known.iter().filter(|(name, _)| name.starts_with(folder::SILVER));
+            let mut cursors = Vec::new();
+            for (name, id) in gone.filter(|_| known.contains_key(folder::DEAD_LETTER)) {
+                if let Some(silver) = Snapshot::load(&root.join(name)).await? {
+                    cursors.push(Cursor::Silver(id.clone()).at(silver.version().as_cursor()));
+                }
+            }
+            LocalTable::create(&place, &columns, cursors, now).await?
         }
     };
     Ok(Arc::new(DeadLetters::new(Arc::new(table))))
@@ -295,13 +347,15 @@ async fn take_up(
     folder: &Path,
     now: Timestamp,
 ) -> Result<Silver, StateError> {
+    let oldest = oldest_whole(&around.bronze).await?;
     let error = match open::open(place, snapshot, name, columns.clone(), around, now).await {
-        Ok(silver) => return Ok(silver),
+        Ok(silver) if silver.cursor >= oldest => return Ok(silver),
+        Ok(silver) => OpenError::Missed { silver: place.url().to_string(), cursor: silver.cursor, oldest },
         Err(error @ (OpenError::OtherBronze { .. } | OpenError::Ahead { .. })) => error,
         Err(error) => return Err(StateError::Silver(error)),
     };
     let start = match opening {
-        Opening::AdoptReplay => oldest_whole(&around.bronze).await?,
+        Opening::AdoptReplay => oldest,
         Opening::AdoptSkip => around.bronze.version(),
         Opening::Strict | Opening::Adopt => {
             return Err(StateError::Unfit { folder: folder.to_owned(), what: error.to_string() });

@@ -109,7 +109,7 @@ fn agent<'a>(doc: &mut Document<'a>, section: Option<Section<'a>>) -> Option<Edg
         edge.rescan_interval = interval;
     }
     if edge.disk_budget_bytes < 10_000_000 {
-        section.missing(doc, "disk_budget", "at least \"10MB\"");
+        section.wrong(doc, "disk_budget", "is too small; write at least \"10MB\"");
     }
     edge.host = match host {
         Some(host) if is_host(&host.value) => host.value,

@@ -121,6 +121,11 @@ impl<'a> Section<'a> {
         doc.mistake(self.at, &self.path(name), format!("is missing; write {example}"));
     }
 
+    /// Notes what is wrong with a key that was read.
+    pub(super) fn wrong(&self, doc: &mut Document<'a>, name: &str, reason: &str) {
+        doc.mistake(self.at, &self.path(name), reason.to_owned());
+    }
+
     fn take(&mut self, name: &'static str) -> Option<Found<DeValue<'a>>> {
         self.known.insert(name);
         let value: Spanned<DeValue<'a>> = self.table.remove(name)?;

@@ -3,6 +3,7 @@
 //! What gives way first: Silver and dead letters that are in the landing, then Bronze that every pipeline has
 //! judged. When nothing may go, reading stops. Silver that is nowhere else is never given up.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,10 @@ use tracing::{info, warn};
 use super::{Intake, Progress};
 use crate::clock::Clock;
 use crate::silver::{DeadLetters, Verdict};
+use crate::state::Retired;
+use crate::store::Place;
 use crate::table::housekeeping::{Allowance, Expiry, Upkeep, needed, tidy};
-use crate::table::{LocalTable, TableError, TableVersion, log};
+use crate::table::{LocalTable, Snapshot, TableError, TableVersion, log};
 
 /// How often the folder is looked at.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -35,6 +38,8 @@ pub(super) struct Housekeeping {
     pub(super) silvers: Vec<Arc<LocalTable>>,
     pub(super) dead_letters: Arc<DeadLetters>,
     pub(super) progress: Vec<Arc<Progress>>,
+    /// Tables of pipelines that were taken out of the configuration.
+    pub(super) retired: Vec<Retired>,
     /// Whether Silver goes to a central store.
     pub(super) central: bool,
     pub(super) intake: watch::Sender<Intake>,
@@ -68,50 +73,63 @@ impl Housekeeping {
         self.hold_or_release(used);
 
         for ((table, upkeep), progress) in self.silvers.iter().zip(&mut upkeeps.silvers).zip(&self.progress) {
-            let synced = Progress::get(&progress.synced);
-            let followed = Progress::get(&progress.followed);
-            let consumed = if self.central { synced.min(followed) } else { followed };
             if upkeep.is_due(table, excess) {
-                let expiry =
-                    if self.central { Expiry::Except(needed(table, synced).await?) } else { Expiry::Never };
-                excess -= self.tidy(table, upkeep, consumed, expiry, excess).await?;
+                let Some(snapshot) = Snapshot::load(table.place()).await? else { continue };
+                let synced = Progress::get(&progress.synced);
+                let consumed = synced.min(Progress::get(&progress.followed));
+                let expiry = self.unless_local(needed(table, synced).await?);
+                let allowance = Allowance { consumed, reclaim_bytes: excess, expiry };
+                excess -= self.tidy(table, upkeep, &snapshot, &allowance).await?;
             }
         }
-        let (dead_letters, upkeep) = (self.dead_letters.table(), &mut upkeeps.dead_letters);
-        if upkeep.is_due(dead_letters, excess) {
-            let expiry =
-                if self.central { Expiry::Except(self.unsynced_dead().await?) } else { Expiry::Never };
-            excess -= self.tidy(dead_letters, upkeep, dead_letters.version(), expiry, excess).await?;
+        let (table, upkeep) = (self.dead_letters.table(), &mut upkeeps.dead_letters);
+        if upkeep.is_due(table, excess)
+            && let Some(snapshot) = Snapshot::load(table.place()).await?
+        {
+            let expiry = self.unless_local(self.unsynced_dead().await?);
+            let allowance = Allowance { consumed: snapshot.version(), reclaim_bytes: excess, expiry };
+            excess -= self.tidy(table, upkeep, &snapshot, &allowance).await?;
         }
-        if upkeeps.bronze.is_due(&self.bronze, excess) {
-            let judged = self.progress.iter().map(|progress| Progress::get(&progress.judged)).min();
-            let judged = judged.unwrap_or(TableVersion(0));
-            let expiry = Expiry::Except(needed(&self.bronze, judged).await?);
-            self.tidy(&self.bronze, &mut upkeeps.bronze, judged, expiry, excess).await?;
+        if upkeeps.bronze.is_due(&self.bronze, excess)
+            && let Some(snapshot) = Snapshot::load(self.bronze.place()).await?
+        {
+            let consumed = self.progress.iter().map(|progress| Progress::get(&progress.judged)).min();
+            let consumed = consumed.unwrap_or_default();
+            let expiry = Expiry::Except(needed(&self.bronze, consumed).await?);
+            let allowance = Allowance { consumed, reclaim_bytes: excess, expiry };
+            self.tidy(&self.bronze, &mut upkeeps.bronze, &snapshot, &allowance).await?;
         }
         Ok(())
     }
 
-    /// One pass over one table; returns how much of `excess` it freed.
+    /// Rows that are nowhere else are never given up.
+    fn unless_local(&self, needed: HashSet<String>) -> Expiry {
+        if self.central { Expiry::Except(needed) } else { Expiry::Never }
+    }
+
+    /// One pass over one table; returns how much of what was asked for it freed.
     async fn tidy(
         &self,
         table: &LocalTable,
         upkeep: &mut Upkeep,
-        consumed: TableVersion,
-        expiry: Expiry,
-        excess: u64,
+        snapshot: &Snapshot,
+        allowance: &Allowance,
     ) -> Result<u64, TableError> {
-        let allowance = Allowance { consumed, reclaim_bytes: excess, expiry };
-        let tidied = tidy(table, upkeep, &allowance, self.clock.now()).await?;
-        Ok(tidied.bytes_freed.min(excess))
+        let tidied = tidy(table, upkeep, snapshot, allowance, self.clock.now()).await?;
+        Ok(tidied.bytes_freed.min(allowance.reclaim_bytes))
     }
 
-    /// The dead letters' files that are not in the landing.
-    async fn unsynced_dead(&self) -> Result<std::collections::HashSet<String>, TableError> {
-        let mut paths = std::collections::HashSet::new();
+    /// The dead letters' files that are not in the landing, those of pipelines that were taken out included.
+    async fn unsynced_dead(&self) -> Result<HashSet<String>, TableError> {
+        let mut logs: Vec<(&Place, TableVersion, TableVersion)> =
+            self.retired.iter().map(|table| (&table.place, table.synced, table.version)).collect();
         for (table, progress) in self.silvers.iter().zip(&self.progress) {
-            for number in Progress::get(&progress.synced).0 + 1..=table.version().0 {
-                let Some(mut entry) = log::read(table.place(), TableVersion(number)).await? else { continue };
+            logs.push((table.place(), Progress::get(&progress.synced), table.version()));
+        }
+        let mut paths = HashSet::new();
+        for (place, synced, newest) in logs {
+            for number in synced.0 + 1..=newest.0 {
+                let Some(mut entry) = log::read(place, TableVersion(number)).await? else { continue };
                 let verdict = entry.info.get_mut("verdict").map(serde_json::Value::take);
                 let verdict = verdict.and_then(|json| serde_json::from_value::<Verdict>(json).ok());
                 paths.extend(verdict.and_then(|v| v.dead_letters).map(|dead| dead.object.path));

@@ -13,7 +13,6 @@ use super::{EdgeError, Progress, RETRY_INTERVAL, sleep_until};
 use crate::clock::{Clock, Day};
 use crate::config::Rhythm;
 use crate::silver::{Judged, Pending, Silver};
-use crate::table::cursor::IDLE_VERSIONS_MAX;
 use crate::table::schema::PARTITION;
 use crate::table::{Entry, LocalTable, TableError, TableVersion, datafile, log};
 use crate::transform::{Chain, Fingerprint, PluginError};
@@ -37,7 +36,7 @@ struct Open {
     pending: Option<Pending>,
     /// The last Bronze version that was judged.
     judged: TableVersion,
-    /// When the first of its rows must be committed.
+    /// When it must be committed, also where no line was for this pipeline: Bronze waits for the cursor.
     due: Option<Instant>,
 }
 
@@ -78,7 +77,7 @@ impl Stage {
                     continue;
                 }
             }
-            if ended || open.due.is_some_and(|due| due <= Instant::now()) || self.is_idle_long(&open) {
+            if ended || open.due.is_some_and(|due| due <= Instant::now()) {
                 self.commit(&mut open).await?;
             }
             if ended {
@@ -96,10 +95,6 @@ impl Stage {
         Open { pending: None, judged: self.silver.cursor, due: None }
     }
 
-    fn is_idle_long(&self, open: &Open) -> bool {
-        open.pending.is_none() && open.judged.0 - self.silver.cursor.0 >= IDLE_VERSIONS_MAX
-    }
-
     async fn catch_up(&mut self, open: &mut Open, newest: TableVersion) -> Result<(), Held> {
         while open.judged < newest {
             let version = open.judged.next();
@@ -109,6 +104,7 @@ impl Stage {
                 .ok_or_else(|| TableError::Gap { table: place.url().to_string(), version })?;
             self.judge(open, &entry).await?;
             open.judged = version;
+            open.due.get_or_insert_with(|| Instant::now() + self.rhythm.interval);
             let bytes = open.pending.as_ref().map_or(0, Pending::bytes) as u64;
             if bytes >= self.rhythm.bytes_max {
                 self.commit(open).await?;
@@ -138,10 +134,7 @@ impl Stage {
         let verdicts = tokio::task::block_in_place(|| self.chain.apply(lines)).map_err(Held::Plugin)?;
         let pending = match &mut open.pending {
             Some(pending) => pending,
-            None => {
-                open.due = Some(Instant::now() + self.rhythm.interval);
-                open.pending.insert(self.silver.begin(day, self.clock.now())?)
-            }
+            None => open.pending.insert(self.silver.begin(day, self.clock.now())?),
         };
         let judged = Judged {
             input: lines,
@@ -168,9 +161,7 @@ impl Stage {
         let last = open.judged;
         let pending = open.pending.take();
         open.due = None;
-        if last == self.silver.cursor
-            || (pending.is_none() && last.0 - self.silver.cursor.0 < IDLE_VERSIONS_MAX)
-        {
+        if last == self.silver.cursor {
             return Ok(());
         }
         let now = self.clock.now();

@@ -69,7 +69,9 @@ impl DeadLetters {
         }
         actions.push(Cursor::Silver(silver_id.to_owned()).at(to.as_cursor()));
         actions.push(log::commit_info("WRITE", json!({ "follows": silver_id }), now));
-        self.table.commit(&actions).await?;
+        let version = self.table.commit(&actions).await?;
+        // A start reads no entry of this table.
+        self.table.set_anchor(version);
         Ok(to)
     }
 }

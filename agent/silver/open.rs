@@ -36,6 +36,18 @@ pub enum OpenError {
         /// The newest version of Bronze.
         bronze: TableVersion,
     },
+    /// Bronze no longer holds what comes after the cursor: the pipeline was out of the configuration for long.
+    #[error(
+        "{silver} has consumed Bronze up to version {cursor}, but Bronze is whole only after version {oldest}"
+    )]
+    Missed {
+        /// The Silver table's address.
+        silver: String,
+        /// The version consumed.
+        cursor: TableVersion,
+        /// The version after which Bronze is whole.
+        oldest: TableVersion,
+    },
     /// A plugin now writes a column with another type than the table has.
     #[error(
         "{silver}: the plugins now write `{column}` as {now}, the table has it as {was}; a table never changes \

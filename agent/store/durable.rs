@@ -227,7 +227,7 @@ impl MultipartUpload for StagedUpload {
 }
 
 /// Creates `folder` and what is missing above it; each new name is durable before the next is made.
-fn create_folders(folder: &FsPath) -> io::Result<()> {
+pub(super) fn create_folders(folder: &FsPath) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }

@@ -17,6 +17,14 @@ use url::Url;
 
 pub use durable::DurableFileSystem;
 
+/// Creates a local folder and what is missing above it; each new name is durable before the next is made.
+///
+/// # Errors
+/// A folder cannot be created or synced.
+pub fn create_folders(folder: &FsPath) -> std::io::Result<()> {
+    durable::create_folders(folder)
+}
+
 /// Options of an object store by name, as `object_store` spells them (`aws_region`, `endpoint`, ...).
 pub type StoreOptions = HashMap<String, String>;
 

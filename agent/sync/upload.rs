@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::json;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::landing::{DEAD_LETTER, ObjectName, StreamId};
 use crate::backoff::Backoff;
@@ -122,11 +122,21 @@ async fn put_one(
     object: &Object,
     shutdown: &mut Shutdown,
 ) -> Result<Attempt, TableError> {
-    let bytes = local.get(&object.path).await?.ok_or_else(|| TableError::Entry {
-        table: local.url().to_string(),
-        version,
-        reason: format!("data file {} is missing", object.path),
-    })?;
+    let bytes = match local.get(&object.path).await? {
+        Some(bytes) => bytes,
+        None if name.stream.table == DEAD_LETTER => {
+            // Their table was lost and adopted anew. The gap in the stream tells central.
+            error!(seq = object.seq.0, file = object.path, "dead letters are lost, and cannot be put");
+            return Ok(Attempt::Put);
+        }
+        None => {
+            return Err(TableError::Entry {
+                table: local.url().to_string(),
+                version,
+                reason: format!("data file {} is missing", object.path),
+            });
+        }
+    };
     let mut backoff = Backoff::new();
     let mut failed = false;
     loop {

@@ -28,7 +28,8 @@ const ENTRIES_MIN: u64 = 20;
 /// A table keeps at most this many live files that no consumer needs.
 const FILES_MAX: usize = 2_000;
 
-/// What a pass over one table may do.
+/// What a pass over one table may do. Put together after the snapshot of the pass was loaded: a file that came
+/// later is not in the snapshot, and so is no candidate.
 #[derive(Debug)]
 pub struct Allowance {
     /// Every consumer has committed that it read up to this version.
@@ -74,13 +75,15 @@ pub struct Tidied {
     pub bytes_freed: u64,
 }
 
-/// One pass over a table: frees what was condemned, expires, writes a checkpoint, cleans the log up.
+/// One pass over a table: frees what was condemned, expires files of `snapshot`, writes a checkpoint, cleans the
+/// log up.
 ///
 /// # Errors
 /// The store failed, or the log is damaged.
 pub async fn tidy(
     table: &LocalTable,
     upkeep: &mut Upkeep,
+    snapshot: &Snapshot,
     allowance: &Allowance,
     now: Timestamp,
 ) -> Result<Tidied, TableError> {
@@ -97,7 +100,6 @@ pub async fn tidy(
     if !checkpoint_due && allowance.reclaim_bytes == 0 {
         return Ok(Tidied::default());
     }
-    let Some(snapshot) = Snapshot::load(place).await? else { return Ok(Tidied::default()) };
     let victims = victims(snapshot.files()?, allowance);
     let bytes_freed = victims.iter().map(|add| add.size.unsigned_abs()).sum();
     if !victims.is_empty() {

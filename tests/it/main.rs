@@ -5,6 +5,7 @@
 
 mod support;
 
+mod budget;
 mod check;
 mod crash;
 mod demo;

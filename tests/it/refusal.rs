@@ -97,7 +97,7 @@ fn a_lost_dead_letter_table_is_refused_until_it_is_adopted() {
     let host = host();
     fs::remove_dir_all(host.path("state/dead_letter")).unwrap();
     assert!(assert_refused(&host).contains("`dead_letter` is missing"));
-    succeed(&mut host.edge(&["adopt"]));
+    succeed(&mut host.edge(&["adopt", "--missing", "skip"]));
     append(&host, &(lines(100..101) + "no json\n"));
     host.finish();
     assert_eq!(messages(&host), expected(0..101));
