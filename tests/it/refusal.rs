@@ -150,11 +150,13 @@ fn a_folder_of_another_machine_is_refused_until_it_is_set_aside() {
 #[test]
 fn two_agents_on_one_folder_are_refused() {
     let host = host();
+    let log = || fs::read_dir(host.path("state/bronze/_delta_log")).unwrap().count();
+    let before = log();
+    append(&host, &lines(100..101));
     let mut first = host.start();
-    crate::support::eventually("the first agent holds the folder", || {
-        let output = host.edge(&["run", "--once"]).output().unwrap();
-        String::from_utf8_lossy(&output.stderr).contains("another logsmith runs on this state folder")
-    });
+    crate::support::eventually("the first agent has committed", || log() > before);
+    let said = fail(&mut host.edge(&["run", "--once"]));
+    assert!(said.contains("another logsmith runs on this state folder"), "{said}");
     first.kill().unwrap();
     first.wait().unwrap();
 }
