@@ -23,8 +23,6 @@ pub(super) struct Known {
     pub(super) source: Option<usize>,
     pub(super) source_name: Arc<str>,
     pub(super) path: Arc<Path>,
-    /// The path as the column shows it.
-    pub(super) label: Arc<str>,
     /// The path of the file itself, if `path` is a symbolic link.
     pub(super) target: Option<PathBuf>,
     /// Where it stood when its bytes were last found to be the same, if that was elsewhere: copies of it are named so.
@@ -38,7 +36,7 @@ pub(super) struct Known {
     pub(super) size: u64,
     pub(super) before: Before,
     pub(super) place: Place,
-    /// Number of the scan that added it; 0 if it was known at the start.
+    /// Number of the scan that found it; 0 if it, or one that ended at its place, was known before.
     pub(super) added: u64,
     /// Number of the scan that saw it last.
     pub(super) seen: u64,
@@ -109,7 +107,6 @@ impl Known {
             source: Some(source.0),
             source_name: source.1,
             path: path.into(),
-            label: path.to_string_lossy().into(),
             target: link_target(path),
             was_at: None,
             id: stat.id,
@@ -140,7 +137,6 @@ impl Known {
             key: record.key,
             source,
             source_name: record.source.into(),
-            label: record.path.to_string_lossy().into(),
             target: link_target(&record.path),
             was_at: None,
             path: record.path.into(),
@@ -305,7 +301,6 @@ impl Files {
     pub(super) fn move_to(&mut self, key: FileKey, path: &Path) {
         let Some(known) = self.by_key.get_mut(&key) else { return };
         let old = std::mem::replace(&mut known.path, path.into());
-        known.label = path.to_string_lossy().into();
         known.target = link_target(path);
         known.dirty = true;
         known.was_at.get_or_insert_with(|| Arc::clone(&old));

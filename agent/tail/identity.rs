@@ -52,6 +52,15 @@ impl Stat {
         file.metadata().map(|metadata| Self::of(&metadata))
     }
 
+    /// Opens the file at `path` if it is this one: between a look and an open a rotation may put another there.
+    pub(super) fn open(&self, path: &Path) -> io::Result<File> {
+        let file = File::open(path)?;
+        match Self::of_file(&file)? {
+            Some(stat) if stat.id == self.id && births_agree(stat.born, self.born) => Ok(file),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
     fn of(metadata: &Metadata) -> Option<Self> {
         let born = metadata.created().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         metadata.is_file().then(|| Self {

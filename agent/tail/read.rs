@@ -131,10 +131,11 @@ fn cut(known: &mut Known, reading: &mut Reading<'_>, after: Before) -> io::Resul
     let mut span = reading.batch.fill(reading.file, offset, max + 2)?;
     span.len = span.len.min(max + 1).min(usize::try_from(line_bytes).unwrap_or(usize::MAX));
     let stretch = reading.stretch(known, span, 0);
+    let taken_bytes = known.overlong + u64::from(after == Before::Line);
+    // All that can fail comes before the row is added.
+    let tail = tail_at(reading.file, offset + taken_bytes)?;
     let mut taken = take_beginning(reading.batch, stretch, line_bytes - span.len as u64);
     taken.before = after;
-    let taken_bytes = known.overlong + u64::from(after == Before::Line);
-    let tail = tail_at(reading.file, offset + taken_bytes)?;
     reading.count(known, taken);
     known.print.move_on(tail, None);
     known.offset += taken_bytes;
@@ -197,7 +198,7 @@ impl Reading<'_> {
     fn settle(&mut self, known: &Known) {
         let origin = Origin {
             file: known.key,
-            path: Arc::clone(&known.label),
+            path: Arc::clone(&known.path),
             source: Arc::clone(&known.source_name),
             ingested_at: self.now,
         };

@@ -3,22 +3,26 @@
 //! Equal bytes alone prove nothing: two hosts, or two workers, may begin their logs with the same lines. A file is
 //! taken for a copy of a known one, its original, only if all of this holds:
 //! - Its name is the original's with a rotation's addition (`app.log` -> `app.log.1`, `app-20260731.log`,
-//!   `app.log.bak`), in the same folder or one below it. Two live files rarely have such names, and a copy has no other.
-//! - It is new: no record knows it, and the original was known before this scan. A file that no source includes must
-//!   also have been born after the original was first seen: older ones are copies of what stood there earlier.
-//! - The original has *ended*: it was truncated, rewritten, or is gone. As long as it stands unchanged, both
-//!   are equal so far and nothing is decided: the file is held back, unread, and looked at again at every scan.
-//! - Every window of the original's fingerprint that fits into the file is found there, and at least one is: with the
-//!   bytes before our offset if it is long enough, else (the copy was made before our last read) with an earlier mark.
+//!   `app.log.bak`), in the same folder or one below it. Live files rarely have such names, and copies have no others.
+//! - It is new: no record knows it, and the original, or what ended at its place, was known before this scan. A file
+//!   that no source includes must also have been born after the original was first seen: older ones are copies of what
+//!   stood there earlier.
+//! - The original has *ended*: it was truncated or rewritten, or it is gone. As long as it stands, both are equal so
+//!   far and nothing is decided: the file is held back, unread, and looked at again at every scan.
+//! - Every window of the original's fingerprint that fits into the file is found there: the bytes before our offset,
+//!   or, in a copy made before our last read and so shorter than what was read, an earlier mark. The first bytes alone
+//!   prove a copy only if it is short, since generations of one log may share a long header.
 //!
 //! A file that is held ends up in one of three ways. Its bytes come to differ from the original's: it is a file of its
-//! own, read from 0. The original ends: it is the copy, read on from our offset under the original's key. Or
-//! neither: then the file is a prefix of a file that is read anyway. With 1 KiB or more in common that is no chance, and it
-//! stays unread; shorter ones are read as files of their own after [`HOLD`] without growth, since a few equal first
-//! lines are likely. A copy in progress grows, so it is not given up.
+//! own, read from 0. The original ends: it is the copy, read on from our offset under the original's key. Or neither:
+//! then it is a prefix of a file that is read anyway. With 1 KiB or more in common that is no chance, and it stays
+//! unread; a shorter one is read as a file of its own after [`HOLD`] without growth, since a few equal first lines are
+//! likely. A copy in progress grows, so it is not given up.
 //!
-//! What can go wrong: a short file (below 1 KiB) that happens to appear under a rotation's name while the original
-//! with the very same content is truncated is taken for the copy. Its bytes then equal lines that have been delivered once.
+//! What is left to chance:
+//! - A file below 1 KiB that comes up under a rotation's name just when an original with the very same bytes ends is
+//!   taken for its copy. Nothing is lost but lines that were delivered, with equal content, from the original.
+//! - A copy of less than 16 bytes, made and left behind by our reading between two scans, is read again.
 
 use std::ffi::OsStr;
 use std::fs::File;

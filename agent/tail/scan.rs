@@ -8,18 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::end::Cause;
 use super::files::{Look, Place};
 use super::handles::Rank;
 use super::identity::{FileId, Stat, births_agree};
-use super::judge::Cause;
+use super::judge::Begin;
 use super::positions::FileKey;
 use super::source::{Walk, is_compressed};
 use super::{Tail, later, rank};
 use crate::clock::Timestamp;
 
-/// How often a folder is listed for a file that is not where it was, before the file counts as gone: a folder that is
-/// being rotated while it is listed may not show it.
-const LISTINGS: usize = 4;
+/// How often a folder is listed for a file or a copy that is not there before it is given up: between the listing and
+/// the look at a file a rotation may have moved it on.
+pub(super) const LISTINGS: usize = 4;
 /// A rotated file that no source includes is forgotten when it is read and has not changed for this long.
 const ROTATED_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -84,10 +85,9 @@ impl Tail {
         self.look_for_missing(&mut scan);
         self.look_into_changed();
         self.judge_suspects(&mut scan);
-        let mut at = 0;
-        while let Some(stranger) = scan.strangers.get(at).cloned() {
-            self.meet(&mut scan, &stranger);
-            at += 1;
+        for at in 0..scan.strangers.len() {
+            let Some(stranger) = scan.strangers.get(at).cloned() else { break };
+            self.meet(&mut scan, &stranger, Begin::BySource);
         }
         self.held.retain(|_, held| held.scan == self.scans);
         self.started.extend(self.sources.iter().map(|source| source.name.clone()));
@@ -176,7 +176,7 @@ impl Tail {
             let is_there = *known.path == *path && births_agree(known.born, stat.born);
             known.id.dev != stat.id.dev && known.seen != self.scans && (is_born_then || is_there)
         });
-        let file = File::open(path).ok()?;
+        let file = stat.open(path).ok()?;
         let key = same.find(|known| known.print.stands_in(&file).unwrap_or(false))?.key;
         self.files.set_id(key, stat.id, stat.born);
         Some(key)

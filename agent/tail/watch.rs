@@ -1,6 +1,7 @@
 //! Hearing of changes early. Events only say when to look: a missed one costs time until the next rescan, never a line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -38,7 +39,8 @@ pub enum WatchMode {
 #[derive(Debug)]
 pub struct Watch {
     watcher: Option<RecommendedWatcher>,
-    followed: BTreeSet<PathBuf>,
+    /// The folders watched, with device and inode: one that is removed and made again wants a new watch.
+    followed: BTreeMap<PathBuf, (u64, u64)>,
     /// Folders that cannot be watched.
     refused: BTreeSet<PathBuf>,
     signal: Arc<Signal>,
@@ -73,29 +75,30 @@ impl Watch {
                 |error| tracing::warn!(%error, "file events are not available; looking every second"),
             )
             .ok();
-        Self { watcher, followed: BTreeSet::new(), refused: BTreeSet::new(), signal }
+        Self { watcher, followed: BTreeMap::new(), refused: BTreeSet::new(), signal }
     }
 
     /// Watches these folders and no others. After a folder was added a scan is due, which is signalled: something may
     /// have happened in it before. To be called after every scan.
     pub fn follow(&mut self, folders: &BTreeSet<PathBuf>) {
         let Some(watcher) = &mut self.watcher else { return };
-        for folder in self.followed.difference(folders) {
+        for folder in self.followed.keys().filter(|folder| !folders.contains(*folder)) {
             // It may be gone, and its watch with it.
             let _ = watcher.unwatch(folder);
         }
-        self.followed.retain(|folder| folders.contains(folder));
+        self.followed.retain(|folder, _| folders.contains(folder));
         self.refused.retain(|folder| folders.contains(folder));
-        for folder in folders.iter().filter(|folder| folder.is_dir()) {
-            // To watch a folder again costs little, and renews the watch of one that was removed and made again.
-            let is_new = !self.followed.contains(folder);
+        for folder in folders {
+            let Ok(metadata) = std::fs::metadata(folder) else { continue };
+            let id = (metadata.dev(), metadata.ino());
+            if !metadata.is_dir() || self.followed.get(folder) == Some(&id) {
+                continue;
+            }
             match watcher.watch(folder, RecursiveMode::NonRecursive) {
                 Ok(()) => {
                     self.refused.remove(folder);
-                    if is_new {
-                        self.followed.insert(folder.clone());
-                        self.signal.raise(Change::Names);
-                    }
+                    self.followed.insert(folder.clone(), id);
+                    self.signal.raise(Change::Names);
                 }
                 Err(error) => refuse(&mut self.refused, folder, &error),
             }

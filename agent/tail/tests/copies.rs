@@ -57,6 +57,18 @@ fn a_copy_seen_before_the_truncate_is_held_and_then_known() {
 }
 
 #[test]
+fn a_copy_is_held_also_when_its_original_is_renamed() {
+    let mut rig = Rig::new("app.log*");
+    rig.append("app.log", numbered("old", 0..100));
+    rig.run();
+    rig.copy("app.log", "app.log.bak");
+    assert!(rig.run().is_empty());
+    rig.rename("app.log", "app.log.1");
+    rig.append("app.log", "new\n");
+    assert_eq!(rig.run(), ["new"]);
+}
+
+#[test]
 fn a_copy_in_progress_is_held_from_its_first_byte_on() {
     let mut rig = Rig::new("app.log*");
     let text = numbered("old", 0..1000);
@@ -71,6 +83,22 @@ fn a_copy_in_progress_is_held_from_its_first_byte_on() {
     rig.truncate("app.log");
     assert!(rig.run().is_empty());
     assert_eq!(rig.positions.files.len(), 2);
+}
+
+#[test]
+fn a_copy_of_a_generation_that_began_in_the_same_scan_is_held() {
+    let mut rig = Rig::new("app.log*");
+    rig.append("app.log", numbered("first", 0..100));
+    rig.run();
+    rig.copy("app.log", "app.log.2");
+    rig.truncate("app.log");
+    let second = numbered("second", 0..10);
+    rig.append("app.log", &second);
+    rig.append("app.log.1", &second.as_bytes()[..50]);
+    assert_eq!(rig.run(), split(&second));
+    rig.append("app.log.1", &second.as_bytes()[50..]);
+    rig.truncate("app.log");
+    assert!(rig.run().is_empty());
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::tail::identity::Stat;
 
 #[test]
 fn a_renamed_file_is_read_to_its_end_under_its_new_name_and_the_new_one_from_its_beginning() {
@@ -257,7 +258,7 @@ fn a_file_that_cannot_be_opened_is_read_when_it_can() {
     rig.append("a.log", "one\n");
     rig.run();
     let key = rig.tail.files.iter().next().unwrap().key;
-    note_trouble(
+    turns::note_trouble(
         rig.tail.files.get_mut(key).unwrap(),
         &io::ErrorKind::PermissionDenied.into(),
         &mut rig.tail.counters,

@@ -44,3 +44,20 @@ async fn a_folder_that_is_not_there_is_no_error() {
     watch.follow(&BTreeSet::from([PathBuf::from("/no/such/folder")]));
     assert_eq!(watch.mode(), WatchMode::Events);
 }
+
+#[tokio::test]
+async fn a_folder_that_is_removed_and_made_again_is_watched_again() {
+    let mut rig = Rig::new("*/a.log");
+    let mut watch = Watch::new();
+    for round in 0..2 {
+        fs::create_dir(rig.path("folder")).unwrap();
+        rig.append("folder/a.log", format!("{round}\n"));
+        assert_eq!(rig.run(), [format!("{round}")]);
+        watch.follow(rig.tail.folders());
+        while tokio::time::timeout(Duration::from_millis(300), watch.changed()).await.is_ok() {}
+        rig.append("folder/a.log", "more\n");
+        assert!(within_seconds(&watch).await.is_some());
+        rig.read_all();
+        fs::remove_dir_all(rig.path("folder")).unwrap();
+    }
+}

@@ -1,0 +1,163 @@
+//! What becomes of a file that ended: a rotated copy goes on for it, or it is gone and what was not read is counted.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::files::{Known, Look, Place};
+use super::identity::Fingerprint;
+use super::judge::Begin;
+use super::positions::FileKey;
+use super::rotation::{STRONG_BYTES, Witness, equal_so_far, is_copy, origins};
+use super::scan::{LISTINGS, Scan, Stranger};
+use super::source::is_compressed;
+use super::{Tail, later, rank};
+use crate::clock::Timestamp;
+
+/// File systems stamp with a coarse clock, some with one of their own.
+const BIRTH_SLACK: Duration = Duration::from_secs(2);
+
+/// Why a file ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// It does not hold what was read of it.
+    Changed,
+    /// Nothing leads to it any more.
+    Gone,
+}
+
+/// A file with the bytes of one that ended.
+struct Copy {
+    stranger: Stranger,
+    file: File,
+}
+
+impl Tail {
+    /// Ends a file: a copy of it goes on under its key; without one it is gone, and what was not read is lost.
+    pub(super) fn end(&mut self, scan: &mut Scan, key: FileKey, cause: Cause) {
+        let mut copies = (0..LISTINGS)
+            .map(|_| self.copies(scan, key))
+            .find(|copies| !copies.is_empty())
+            .unwrap_or_default();
+        // The longest holds all that the others do.
+        copies.sort_by_key(|copy| std::cmp::Reverse(copy.stranger.stat.size));
+        let Some(known) = self.files.get(key) else { return };
+        let size = if cause == Cause::Changed { known.size } else { known.size_seen() };
+        let unread = size.saturating_sub(known.offset);
+        let mut copies = copies.into_iter();
+        let Some(best) = copies.next() else {
+            scan.report.gone += usize::from(cause == Cause::Gone);
+            return self.depart(key, unread);
+        };
+        for other in copies.filter(|copy| copy.stranger.stat.size >= STRONG_BYTES) {
+            if equal_so_far(&best.file, &other.file, other.stranger.stat.size).unwrap_or(false) {
+                self.add(scan, &other.stranger, Begin::AtEnd);
+            }
+        }
+        scan.report.copies += 1;
+        self.vanished(key, unread.min(size.saturating_sub(best.stranger.stat.size)));
+        self.go_on_in(scan, key, best);
+    }
+
+    /// The strangers that hold the bytes of a file that ended.
+    fn copies(&mut self, scan: &Scan, key: FileKey) -> Vec<Copy> {
+        let Some(known) = self.files.get(key).filter(|known| known.place != Place::Dormant) else {
+            return Vec::new();
+        };
+        let met = scan.strangers.iter().map(|stranger| stranger.path.clone());
+        let mut paths: Vec<PathBuf> = met.chain(names_like(known)).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        paths.retain(|path| {
+            !is_compressed(path) && known.paths().any(|own| origins(path).iter().any(|origin| own == origin))
+        });
+        paths.into_iter().filter_map(|path| self.copy_at(key, path)).collect()
+    }
+
+    /// The file at `path`, if it is unknown and holds the bytes of the file that ended.
+    fn copy_at(&mut self, key: FileKey, path: PathBuf) -> Option<Copy> {
+        let stat = self.stat(&path).ok().flatten()?;
+        let file = stat.open(&path).ok()?;
+        if let Some(other) = self.files.at_id(stat.id).and_then(|other| self.files.get_mut(other)) {
+            if other.key == key || (other.can_be(&stat) && other.print.stands_in(&file).unwrap_or(true)) {
+                return None;
+            }
+            // The other is over, too, and the copy was given its inode.
+            other.suspect = true;
+            let other = other.key;
+            self.files.unlink_id(other, stat.id);
+        }
+        let known = self.files.get(key)?;
+        let born = Timestamp::from_micros(stat.born.unwrap_or(stat.modified / 1000));
+        let is_new = later(born, BIRTH_SLACK) >= known.since || self.includes(key, &path);
+        let held = self.held.get(&stat.id).filter(|held| held.original == key);
+        let witness = if held.is_some() { Witness::Held } else { Witness::None };
+        let is_copy = is_new && is_copy(&known.print, &file, stat.size, witness).ok()?;
+        is_copy.then_some(Copy { stranger: Stranger { path, source: known.source?, stat }, file })
+    }
+
+    /// Lets a copy go on for a file that ended.
+    fn go_on_in(&mut self, scan: &Scan, key: FileKey, copy: Copy) {
+        let Stranger { path, stat, .. } = copy.stranger;
+        let place = if self.includes(key, &path) { Place::Included } else { Place::Rotated };
+        self.files.set_id(key, stat.id, stat.born);
+        self.files.move_to(key, &path);
+        self.held.remove(&stat.id);
+        self.waiting.remove(&key);
+        let Some(known) = self.files.get_mut(key) else { return };
+        // It may be shorter than what was read, and its head shorter than what was seen.
+        if let Ok(print) = Fingerprint::read(&copy.file, known.offset.min(stat.size)) {
+            known.offset = print.tail.end();
+            known.print = print;
+        }
+        known.size = stat.size;
+        known.place = place;
+        known.seen = self.scans;
+        known.note_intact();
+        known.looked = Look::of(&stat);
+        known.checked = None;
+        known.grown = scan.now;
+        known.partial = None;
+        known.overlong = 0;
+        let rank = rank(known);
+        self.handles.take(key);
+        self.handles.keep(key, copy.file, rank);
+    }
+
+    /// Takes out a file that is gone, of which so many bytes were not read.
+    pub(super) fn depart(&mut self, key: FileKey, unread: u64) {
+        self.vanished(key, unread);
+        self.handles.take(key);
+        self.waiting.remove(&key);
+        if let Some(known) = self.files.remove(key) {
+            let mut record = known.record();
+            record.gone = true;
+            self.departed.insert(key, record);
+        }
+    }
+
+    pub(super) fn vanished(&mut self, key: FileKey, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
+        self.counters.vanished_files += 1;
+        self.counters.vanished_bytes += bytes;
+        if let Some(known) = self.files.get(key) {
+            tracing::warn!(path = %known.path.display(), bytes, "bytes vanished from a file before they were read");
+        }
+    }
+}
+
+/// The files in the folders of a known one whose names begin like its own.
+fn names_like(known: &Known) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    for path in known.paths() {
+        let (Some(folder), Some(stem)) = (path.parent(), path.file_stem()) else { continue };
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let stem = stem.as_encoded_bytes();
+        let names =
+            entries.map(|entry| entry.file_name()).filter(|name| name.as_encoded_bytes().starts_with(stem));
+        paths.extend(names.map(|name| folder.join(name)));
+    }
+    paths
+}
