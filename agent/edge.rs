@@ -84,12 +84,9 @@ impl Progress {
     }
 }
 
-/// Whether the disk budget lets the tail stage read on.
+/// How much the disk budget lets the tail stage commit until housekeeping looks again, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Intake {
-    Open,
-    Held,
-}
+struct Room(u64);
 
 /// Loads the plugins of all pipelines.
 ///
@@ -123,7 +120,7 @@ pub async fn run(
     info!(state = %edge.state_dir.display(), host = edge.host, "agent started");
 
     let mut stages: JoinSet<Result<(), EdgeError>> = JoinSet::new();
-    let (intake, intake_seen) = watch::channel(Intake::Open);
+    let (room, room_seen) = watch::channel(Room(0));
     let (bronze_ended, bronze_end) = watch::channel(false);
     let bronze_table = Arc::clone(bronze.table());
     let progress: Vec<Arc<Progress>> = silvers.iter().map(|_| Arc::default()).collect();
@@ -173,7 +170,8 @@ pub async fn run(
         rhythm: edge.bronze_flush,
         rescan_interval: edge.rescan_interval,
         mode,
-        intake: intake_seen,
+        is_held: false,
+        room: room_seen,
         clock: Arc::clone(&clock),
     };
     let stopped = shutdown.clone();
@@ -194,7 +192,7 @@ pub async fn run(
         progress,
         retired,
         central: edge.central.is_some(),
-        intake,
+        room,
         clock,
     };
     let upkeep = tokio::spawn(upkeep.run().instrument(info_span!("housekeeping")));

@@ -182,6 +182,8 @@ impl Bronze {
     /// Commits rows, all ingested on the UTC day of the time beside them, together with how far `tail` has
     /// come: to the end of exactly these rows. Without rows and without a change of files nothing is written.
     ///
+    /// Returns the size of the data file in bytes.
+    ///
     /// # Errors
     /// The store failed; the rows must be read again after a new start.
     pub async fn commit(
@@ -189,11 +191,12 @@ impl Bronze {
         rows: Option<(&RecordBatch, Timestamp)>,
         tail: &mut Tail,
         now: Timestamp,
-    ) -> Result<(), TableError> {
+    ) -> Result<u64, TableError> {
         let (positions, scope) = self.positions(tail);
         if rows.is_none() && scope == Scope::Moved && positions.files.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
+        let mut bytes = 0;
         let mut actions = vec![Cursor::Tail.at(self.sequence + 1)];
         if let Some((rows, ingested_at)) = rows {
             let place = self.table.place();
@@ -201,6 +204,7 @@ impl Bronze {
                 let batches = std::slice::from_ref(rows);
                 DataFile::encode(place, &self.columns, batches, bronze_writer_properties(), &[])
             })?;
+            bytes = file.bytes.len() as u64;
             actions.push(Action::Add(file.put(place, ingested_at.day(), now).await?));
         }
         let records = positions.files.len();
@@ -221,7 +225,7 @@ impl Bronze {
             }
             Scope::Moved => self.records_since_restate += records,
         }
-        Ok(())
+        Ok(bytes)
     }
 
     fn positions(&self, tail: &mut Tail) -> (Positions, Scope) {

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::{Intake, Progress};
+use super::{Progress, Room};
 use crate::clock::Clock;
 use crate::silver::{DeadLetters, Verdict};
 use crate::state::Retired;
@@ -20,14 +20,13 @@ use crate::table::housekeeping::{Allowance, Expiry, Upkeep, needed, tidy};
 use crate::table::{LocalTable, Snapshot, TableError, TableVersion, log};
 
 /// How often the folder is looked at.
-const INTERVAL: Duration = Duration::from_secs(5);
+const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Parts of the budget, in percent: above the first, space is freed down to the second; above the third,
-/// reading stops; below the fourth it goes on. The rest is room for what is written between two looks.
-const RECLAIM_ABOVE: u64 = 75;
-const RECLAIM_TO: u64 = 65;
-const HOLD_ABOVE: u64 = 90;
-const RELEASE_BELOW: u64 = 85;
+/// Parts of the budget, in percent: above the first, space is freed down to the second; up to the third, lines
+/// are taken. The rest is room for checkpoints, and for compiled plugins.
+const RECLAIM_ABOVE: u64 = 70;
+const RECLAIM_TO: u64 = 55;
+const TAKE_UP_TO: u64 = 85;
 
 /// What the housekeeping stage works on.
 #[derive(Debug)]
@@ -42,7 +41,7 @@ pub(super) struct Housekeeping {
     pub(super) retired: Vec<Retired>,
     /// Whether Silver goes to a central store.
     pub(super) central: bool,
-    pub(super) intake: watch::Sender<Intake>,
+    pub(super) room: watch::Sender<Room>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -70,7 +69,7 @@ impl Housekeeping {
     async fn pass(&self, upkeeps: &mut Upkeeps) -> Result<(), TableError> {
         let used = self.used_bytes();
         let mut excess = if used > self.share(RECLAIM_ABOVE) { used - self.share(RECLAIM_TO) } else { 0 };
-        self.hold_or_release(used);
+        self.room.send_replace(Room(self.share(TAKE_UP_TO).saturating_sub(used)));
 
         for ((table, upkeep), progress) in self.silvers.iter().zip(&mut upkeeps.silvers).zip(&self.progress) {
             if upkeep.is_due(table, excess) {
@@ -136,16 +135,6 @@ impl Housekeeping {
             }
         }
         Ok(paths)
-    }
-
-    fn hold_or_release(&self, used: u64) {
-        let now = *self.intake.borrow();
-        if now == Intake::Open && used > self.share(HOLD_ABOVE) {
-            self.intake.send_replace(Intake::Held);
-        } else if now == Intake::Held && used < self.share(RELEASE_BELOW) {
-            info!("room was made, reading goes on");
-            self.intake.send_replace(Intake::Open);
-        }
     }
 
     fn share(&self, percent: u64) -> u64 {

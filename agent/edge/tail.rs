@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{EdgeError, Intake, RunMode, sleep_until};
+use super::{EdgeError, Room, RunMode, sleep_until};
 use crate::bronze::Bronze;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Rhythm;
@@ -26,7 +26,8 @@ pub(super) struct Stage {
     pub(super) rhythm: Rhythm,
     pub(super) rescan_interval: Duration,
     pub(super) mode: RunMode,
-    pub(super) intake: watch::Receiver<Intake>,
+    pub(super) is_held: bool,
+    pub(super) room: watch::Receiver<Room>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -43,14 +44,18 @@ impl Stage {
         let mut watch = Watch::new();
         let mut open = self.empty();
         let mut scan_at = Instant::now();
+        let mut taken = 0;
         while shutdown.phase() == Phase::Running {
-            if *self.intake.borrow_and_update() == Intake::Held {
-                self.flush(&mut open).await?;
-                warn!("disk budget reached, reading stops until room is made");
+            if self.room.has_changed().unwrap_or(false) {
+                taken = 0;
+            }
+            let Room(room) = *self.room.borrow_and_update();
+            if taken >= room {
                 tokio::select! {
-                    _ = self.intake.changed() => {}
+                    _ = self.room.changed() => self.tell_whether_held(),
                     () = shutdown.draining() => break,
                 }
+                taken = 0;
                 continue;
             }
             if Instant::now() >= scan_at {
@@ -63,7 +68,7 @@ impl Stage {
                 open.due = Some(Instant::now() + self.rhythm.interval);
             }
             match outcome {
-                ReadOutcome::Full | ReadOutcome::DayOver => self.flush(&mut open).await?,
+                ReadOutcome::Full | ReadOutcome::DayOver => taken += self.flush(&mut open).await?,
                 ReadOutcome::Rescan => scan_at = Instant::now(),
                 ReadOutcome::More => {}
                 ReadOutcome::Drained(due) => {
@@ -82,12 +87,11 @@ impl Stage {
                             scan_at = scan_at.min(Instant::now() + soon);
                         }
                         () = shutdown.draining() => break,
-                        _ = self.intake.changed() => {}
                     }
                 }
             }
             if open.due.is_some_and(|due| due <= Instant::now()) {
-                self.flush(&mut open).await?;
+                taken += self.flush(&mut open).await?;
             }
         }
         self.flush(&mut open).await?;
@@ -106,17 +110,31 @@ impl Stage {
         watch.follow(self.tail.folders());
     }
 
-    async fn flush(&mut self, open: &mut Open) -> Result<(), EdgeError> {
+    /// Commits what is open, and returns what it will cost on disk until it has expired: in Bronze and, about as
+    /// much, in Silver.
+    async fn flush(&mut self, open: &mut Open) -> Result<u64, EdgeError> {
         let Open { batch, .. } = std::mem::replace(open, self.empty());
         let now = self.clock.now();
-        match batch.ingested() {
+        let bytes = match batch.ingested() {
             None => self.bronze.commit(None, &mut self.tail, now).await?,
             Some((first, _)) => {
                 let rows = batch.finish(&self.host)?;
-                self.bronze.commit(Some((&rows, first)), &mut self.tail, now).await?;
+                self.bronze.commit(Some((&rows, first)), &mut self.tail, now).await?
+            }
+        };
+        Ok(2 * bytes)
+    }
+
+    /// Says once that the budget is full, and once that it no longer is.
+    fn tell_whether_held(&mut self) {
+        let is_held = *self.room.borrow() == Room(0);
+        if is_held != self.is_held {
+            self.is_held = is_held;
+            match is_held {
+                true => warn!("the disk budget is full; reading waits until room is made"),
+                false => info!("room was made; reading goes on"),
             }
         }
-        Ok(())
     }
 
     fn instant(&self, at: Timestamp) -> Instant {

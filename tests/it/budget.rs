@@ -30,6 +30,15 @@ fn with_budget(host: &Host, more: &str) {
     .unwrap();
 }
 
+fn tables_bytes(host: &Host) -> u64 {
+    let files = walkdir::WalkDir::new(host.path("state")).into_iter().flatten();
+    files
+        .filter(|file| file.file_type().is_file())
+        .filter_map(|file| file.metadata().ok())
+        .map(|m| m.len())
+        .sum()
+}
+
 fn assert_fleet_has(host: &Host, lines: usize) {
     succeed(&mut host.central(&["compact"]));
     let rows = host.read("lake/silver/app", &["file", "offset"]);
@@ -56,6 +65,8 @@ fn regression_what_no_pipeline_has_judged_does_not_expire() {
     for _ in 0..120 {
         file.write_all(lines(80, &mut random).as_bytes()).unwrap();
         std::thread::sleep(Duration::from_millis(60));
+        let used = tables_bytes(&host);
+        assert!(used < 10_000_000, "{used} bytes are in use");
     }
     agent.kill().unwrap();
     agent.wait().unwrap();
