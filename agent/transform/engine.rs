@@ -67,6 +67,7 @@ fn config(cache_folder: Option<&Path>) -> wasmtime::Result<Config> {
     let mut config = Config::new();
     config.epoch_interruption(true);
     config.compiler_inlining(Inlining::Yes);
+    // The same rows must give the same bytes on every host.
     config.cranelift_nan_canonicalization(true);
     config.relaxed_simd_deterministic(true);
     // Shipped plugins have no names left, and people see the panic's own words.

@@ -2,9 +2,8 @@
 //! ends well.
 
 use std::fs;
-use std::path::Path;
 
-use crate::support::{Host, read_back, succeed};
+use crate::support::{Host, component, read_back, succeed};
 
 /// The crimes that one poisonous line sets off.
 const CRIMES: [&str; 20] = [
@@ -33,7 +32,7 @@ const CRIMES: [&str; 20] = [
 #[test]
 fn whatever_a_plugin_does_to_one_row_the_others_arrive() {
     let host = Host::new("builtin:json");
-    let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/dist/hostile.wasm");
+    let guest = component("hostile");
     let mut edge = fs::read_to_string(host.path("edge.toml")).unwrap();
     edge.truncate(edge.find("[[pipeline]]").unwrap());
     for crime in CRIMES {

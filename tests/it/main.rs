@@ -1,7 +1,13 @@
 //! What logsmith promises to its users: each module one promise, tried with the real binary on real files,
 //! and read back by the `deltalake` package for Python.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 
@@ -9,6 +15,7 @@ mod budget;
 mod check;
 mod crash;
 mod demo;
+mod engine;
 mod formats;
 mod hostile;
 mod landing;
@@ -16,3 +23,4 @@ mod plugins;
 mod power_loss;
 mod readme;
 mod refusal;
+mod shipped;

@@ -1,19 +1,11 @@
 //! A component on disk works as the built-in one does, and only the one that is meant.
-//!
-//! `LOGSMITH_TEST_PLUGINS` names a folder of freshly built components; without it the committed ones are tried.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Host, fail, succeed};
-
-fn component(name: &str) -> PathBuf {
-    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/dist");
-    let folder = std::env::var_os("LOGSMITH_TEST_PLUGINS").map_or(committed, PathBuf::from);
-    folder.join(format!("{name}.wasm"))
-}
+use crate::support::{Host, component, fail, succeed};
 
 fn sha256(file: &Path) -> String {
     let printed = succeed(std::process::Command::new("sha256sum").arg(file));

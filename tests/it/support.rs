@@ -170,3 +170,12 @@ pub fn numbers(rows: &[Value], column: &str) -> Vec<i64> {
     numbers.sort_unstable();
     numbers
 }
+
+/// A component: a freshly built one where `LOGSMITH_TEST_PLUGINS` names a folder of these, or else the committed one.
+pub fn component(name: &str) -> PathBuf {
+    let committed = if name == "hostile" { "tests/hostile/dist" } else { "plugins/dist" };
+    let committed = || Path::new(env!("CARGO_MANIFEST_DIR")).join(committed);
+    std::env::var_os("LOGSMITH_TEST_PLUGINS")
+        .map_or_else(committed, PathBuf::from)
+        .join(format!("{name}.wasm"))
+}

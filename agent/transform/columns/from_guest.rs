@@ -11,7 +11,7 @@ use arrow::array::{
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 
-use super::MAP_ENTRIES;
+use super::{MAP_ENTRIES, data_type};
 use crate::transform::wit::{ColumnResult, EntriesResult, Kind, StringsResult, ValuesResult};
 
 /// 0001-01-01 to 9999-12-31, in days.
@@ -54,7 +54,7 @@ pub fn checked_column(
             Arc::new(BinaryArray::try_new(offsets, Buffer::from_vec(data), nulls).map_err(text)?)
         }
         (Kind::StringMap, ValuesResult::StringMap(entries)) => Arc::new(checked_maps(entries, nulls, rows)?),
-        (kind, _) => return Err(format!("values of another type than {kind:?}")),
+        (kind, _) => return Err(format!("values of another type than {}", data_type(kind))),
     })
 }
 

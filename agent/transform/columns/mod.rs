@@ -14,15 +14,9 @@ use super::wit::{FieldParam, Kind};
 
 /// The columns of `schema` that can cross the boundary.
 pub fn fields(schema: &Schema) -> Vec<FieldParam<'_>> {
-    let field = |field: &'_ FieldRef| kind_of(field.data_type()).map(|kind| (kind, field.is_nullable()));
-    schema
-        .fields()
-        .iter()
-        .filter_map(|column| {
-            let (kind, nullable) = field(column)?;
-            Some(FieldParam { name: column.name(), kind, nullable })
-        })
-        .collect()
+    let field = |field: &FieldRef| kind_of(field.data_type()).map(|kind| (kind, field.is_nullable()));
+    let named = schema.fields().iter().filter_map(|column| field(column).map(|field| (column.name(), field)));
+    named.map(|(name, (kind, nullable))| FieldParam { name, kind, nullable }).collect()
 }
 
 /// The Arrow type of a column of Silver.
@@ -67,3 +61,6 @@ static MAP_ENTRIES: LazyLock<FieldRef> = LazyLock::new(|| {
     let value = Field::new("value", DataType::Utf8, true);
     Arc::new(Field::new("key_value", DataType::Struct(vec![key, value].into()), false))
 });
+
+#[cfg(test)]
+mod tests;

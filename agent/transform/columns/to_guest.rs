@@ -15,8 +15,8 @@ use super::kind_of;
 use crate::transform::wit::{ColumnParam, EntriesParam, Kind, StringsParam, ValuesParam};
 
 /// A column that a plugin reads.
+#[expect(clippy::large_enum_variant, reason = "there is one for each column of a batch, not for each row")]
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "a handful a batch, none of them moved")]
 pub enum Input {
     Boolean(BooleanArray),
     Int32(Int32Array),

@@ -86,22 +86,22 @@ struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// The path may have blanks in it; the protocol may be missing, as in HTTP/0.9.
+    /// The URL may have blanks in it; the protocol may be missing, as in HTTP/0.9.
     fn of(text: &'a str) -> Self {
         let odd = Self { odd: present(text), ..Self::default() };
         let bytes = text.as_bytes();
         let method_end = scan::byte(bytes, 0, b' ');
-        let Some((method, path)) = text.split_at_checked(method_end) else { return odd };
-        let path = path.trim_start_matches(' ');
-        if method.is_empty() || path.is_empty() || !method.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        let Some((method, url)) = text.split_at_checked(method_end) else { return odd };
+        let url = url.trim_start_matches(' ');
+        if method.is_empty() || url.is_empty() || !method.bytes().all(|byte| byte.is_ascii_alphabetic()) {
             return odd;
         }
-        let (path, protocol) = match path.rsplit_once(' ') {
-            Some((path, protocol)) if protocol.contains('/') && !path.is_empty() => (path, Some(protocol)),
+        let (url, protocol) = match url.rsplit_once(' ') {
+            Some((url, protocol)) if protocol.contains('/') && !url.is_empty() => (url, Some(protocol)),
             Some(_) => return odd,
-            None => (path, None),
+            None => (url, None),
         };
-        Self { method: Some(method), url: Some(path), protocol, odd: None }
+        Self { method: Some(method), url: Some(url), protocol, odd: None }
     }
 }
 

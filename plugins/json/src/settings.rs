@@ -7,7 +7,7 @@ use logsmith_plugin::same;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
-use crate::Scratch;
+use crate::{HASHES, Scratch, hash};
 
 /// The configured plugin.
 #[derive(Debug, Deserialize)]
@@ -43,7 +43,7 @@ impl From<Settings> for Json {
         let names = roles
             .into_iter()
             .flat_map(|(role, Names(names))| names.into_iter().map(move |name| (role, name)));
-        Self { names: RoleNames::new(names.collect()), scratch: Scratch::default() }
+        Self { names: RoleNames::new(names), scratch: Scratch::default() }
     }
 }
 
@@ -72,49 +72,44 @@ pub struct RoleNames {
     /// Ordered by hash.
     names: Vec<(Role, String)>,
     /// For each hash the first of its names, and how many there are.
-    slots: [(u32, u32); SLOTS],
+    slots: [(u32, u32); HASHES],
 }
 
-const SLOTS: usize = 64;
-
 impl RoleNames {
-    fn new(mut names: Vec<(Role, String)>) -> Self {
-        names.sort_by_key(|(_, name)| Self::hash(name));
-        let mut slots = [(0, 0); SLOTS];
-        for (index, (_, name)) in (0..).zip(&names) {
-            let (first, count) = &mut slots[Self::hash(name)];
-            *first = if *count == 0 { index } else { *first };
-            *count += 1;
+    fn new(names: impl Iterator<Item = (Role, String)>) -> Self {
+        let mut by_hash = [const { Vec::new() }; HASHES];
+        for (role, name) in names {
+            by_hash[hash(name.as_bytes())].push((role, name));
         }
+        let mut names = Vec::new();
+        let slots = by_hash.map(|mut same_hash| {
+            let slot = (names.len() as u32, same_hash.len() as u32);
+            names.append(&mut same_hash);
+            slot
+        });
         Self { names, slots }
     }
 
-    /// The configured name that this field has.
+    /// The configured name that is this field's, of this hash.
     #[inline(always)]
-    pub fn find(&self, field: &str) -> Option<Name> {
-        let (first, count) = self.slots[Self::hash(field)];
+    pub fn find(&self, field: &[u8], hash: usize) -> Option<Name> {
+        let (first, count) = self.slots[hash];
         if count == 0 {
             return None;
         }
         let (role, name) = self.names.get(first as usize)?;
-        if same(name, field) {
+        if same(name.as_bytes(), field) {
             return Some(Name { role: *role, index: first });
         }
         self.find_among(field, first + 1..first + count)
     }
 
     #[cold]
-    fn find_among(&self, field: &str, indices: Range<u32>) -> Option<Name> {
-        indices.into_iter().find_map(|index| {
+    fn find_among(&self, field: &[u8], mut indices: Range<u32>) -> Option<Name> {
+        indices.find_map(|index| {
             let (role, name) = self.names.get(index as usize)?;
-            same(name, field).then_some(Name { role: *role, index })
+            same(name.as_bytes(), field).then_some(Name { role: *role, index })
         })
-    }
-
-    #[inline(always)]
-    fn hash(name: &str) -> usize {
-        let first = name.as_bytes().first().copied().unwrap_or(0);
-        (name.len() * 11 + usize::from(first)) % SLOTS
     }
 }
 

@@ -97,31 +97,31 @@ fn names_are_configurable() {
 fn what_is_no_object_is_rejected_with_the_place() {
     for (line, reason) in [
         ("", "not a JSON object: expected `{`, but the line ends at byte 0"),
-        ("hello", "not a JSON object: expected `{`, found 'h' at byte 0"),
-        ("[1]", "not a JSON object: expected `{`, found '[' at byte 0"),
+        ("hello", "not a JSON object: expected `{`, found `h` at byte 0"),
+        ("[1]", "not a JSON object: expected `{`, found `[` at byte 0"),
         ("{", "expected the name of a field, or `}`, but the line ends at byte 1"),
-        (r#"{"a" 1}"#, "expected `:` after the name of a field, found '1' at byte 5"),
-        (r#"{"a":}"#, "expected a value, found '}' at byte 5"),
-        (r#"{"a":nul}"#, "expected a value, found 'n' at byte 5"),
+        (r#"{"a" 1}"#, "expected `:` after the name of a field, found `1` at byte 5"),
+        (r#"{"a":}"#, "expected a value, found `}` at byte 5"),
+        (r#"{"a":nul}"#, "expected a value, found `n` at byte 5"),
         (r#"{"a":1"#, "expected `,` or `}` after a field, but the line ends at byte 6"),
-        (r#"{"a":1,}"#, "expected the name of a field, found '}' at byte 7"),
-        (r#"{"a":01}"#, "expected `,` or `}` after a field, found '1' at byte 6"),
-        (r#"{"a":1.}"#, "expected a digit, found '}' at byte 7"),
-        (r#"{"a":-}"#, "expected a digit, found '}' at byte 6"),
+        (r#"{"a":1,}"#, "expected the name of a field, found `}` at byte 7"),
+        (r#"{"a":01}"#, "expected `,` or `}` after a field, found `1` at byte 6"),
+        (r#"{"a":1.}"#, "expected a digit, found `}` at byte 7"),
+        (r#"{"a":-}"#, "expected a digit, found `}` at byte 6"),
         (r#"{"a":"b"#, "the line ends inside the string that begins at byte 5"),
         ("{\"a\":\"b\tc\"}", "control character 0x09 in a string at byte 7"),
-        (r#"{"a":"\x"}"#, "unknown escape, found 'x' at byte 7"),
-        (r#"{"a":"\u12"}"#, "expected four hexadecimal digits after `\\u`, found '\"' at byte 10"),
-        (r#"{"a":1} é"#, "expected nothing after the object, found 'é' at byte 8"),
-        (r#"{"a":[1 2]}"#, "expected `,` or `]` after an element, found '2' at byte 8"),
-        (r#"{"a":[1,]}"#, "expected a value, found ']' at byte 8"),
-        (r#"{"a":{"b"}}"#, "expected `:` after the name of a field, found '}' at byte 9"),
+        (r#"{"a":"\x"}"#, "unknown escape, found `x` at byte 7"),
+        (r#"{"a":"\u12"}"#, "expected four hexadecimal digits after `\\u`, found `\"` at byte 10"),
+        (r#"{"a":1} é"#, "expected nothing after the object, found `é` at byte 8"),
+        (r#"{"a":[1 2]}"#, "expected `,` or `]` after an element, found `2` at byte 8"),
+        (r#"{"a":[1,]}"#, "expected a value, found `]` at byte 8"),
+        (r#"{"a":{"b"}}"#, "expected `:` after the name of a field, found `}` at byte 9"),
         (r#"{"a":{"b":1}"#, "expected `,` or `}` after a field, but the line ends at byte 12"),
     ] {
         check(line, reason);
     }
     let deep = format!("{{\"a\":{}", "[".repeat(1000));
-    check(&deep, "nested too deep, found '[' at byte 134");
+    check(&deep, "nested too deep, found `[` at byte 134");
 }
 
 #[test]

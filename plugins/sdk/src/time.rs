@@ -114,7 +114,7 @@ impl Date {
 
     /// A day of the proleptic Gregorian calendar, years 1 to 9999; `None` when there is no such day.
     pub fn from_civil(year: u32, month: u32, day: u32) -> Option<Self> {
-        let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+        let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
         let month_days = match month {
             2 if leap => 29,
             2 => 28,

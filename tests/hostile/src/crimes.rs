@@ -148,7 +148,7 @@ fn deeper(below: &[u8; 64]) -> u64 {
 }
 
 fn chatter() {
-    for i in 0..100_000 {
+    for i in 0..1_000 {
         log(Level::Info, &"chatter ".repeat(1_000));
         count(&format!("counter {i}"), 1);
     }
