@@ -4,9 +4,13 @@
 //! before it. Files are the buffer: where a later stage is slow, Bronze grows to its share of the disk
 //! budget, and then reading stops.
 
+mod held;
 mod housekeeping;
 mod tail;
 mod transform;
+
+pub use held::held_reason;
+pub use housekeeping::{DiskUse, disk_use};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -44,6 +48,16 @@ pub enum EdgeError {
     /// A pipeline's plugin cannot be used.
     #[error("pipeline `{pipeline}`: {source}")]
     Plugin {
+        /// The pipeline.
+        pipeline: String,
+        /// What is wrong with the plugin.
+        source: PluginError,
+    },
+    /// A pipeline's plugin fails on everything that is left. Bronze keeps these lines.
+    #[error(
+        "pipeline `{pipeline}` holds, and Bronze keeps its lines until the plugin is mended or replaced: {source}"
+    )]
+    Held {
         /// The pipeline.
         pipeline: String,
         /// What is wrong with the plugin.
@@ -145,15 +159,18 @@ pub async fn run(
             sources: pipeline.sources.clone(),
             rhythm: edge.silver_flush,
             progress: Arc::clone(progress),
+            held: held::HeldNote::new(&edge.state_dir, &pipeline.name),
             clock: Arc::clone(&clock),
         };
         let upstream = bronze_end.clone();
         let span = info_span!("transform", pipeline = pipeline.name);
         stages.spawn(
             async move {
-                stage.run(upstream).await?;
-                ended.send_replace(true);
-                Ok(())
+                let result = stage.run(upstream).await;
+                if matches!(result, Ok(()) | Err(EdgeError::Held { .. })) {
+                    ended.send_replace(true);
+                }
+                result
             }
             .instrument(span),
         );
@@ -195,21 +212,30 @@ pub async fn run(
         room,
         clock,
     };
-    let upkeep = tokio::spawn(upkeep.run().instrument(info_span!("housekeeping")));
+    let (upkeep_stopper, upkeep_stopped) = watch::channel(false);
+    let upkeep = tokio::spawn(upkeep.run(upkeep_stopped).instrument(info_span!("housekeeping")));
+    let mut held = None;
     let result = loop {
         match stages.join_next().await {
             None => break Ok(()),
             Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error @ EdgeError::Held { .. }))) => held = Some(error),
             Some(Ok(Err(error))) => break Err(error),
             Some(Err(error)) => break Err(error.into()),
         }
     };
     stages.shutdown().await;
-    upkeep.abort();
-    // A pass that is under way must end before another process may take the folder.
-    let _ = upkeep.await;
-    drop(lock);
-    result
+    upkeep_stopper.send_replace(true);
+    let tidy = upkeep.await;
+    if result.is_err() || tidy.is_err() {
+        // A put may still be under way on another thread: the folder is let go of with the process.
+        std::mem::forget(lock);
+        return result;
+    }
+    match (held, mode) {
+        (Some(held), RunMode::Once) => Err(held),
+        _ => Ok(()),
+    }
 }
 
 /// Puts what Silver commits, until Silver has ended and all of it is put.

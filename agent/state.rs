@@ -3,12 +3,15 @@
 //! Invariant: a folder whose tables do not count each other, or that was copied here, is refused before
 //! anything is written to it, with the commands that settle it.
 
-use std::path::{Path, PathBuf};
+mod error;
+
+use std::path::Path;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use tracing::warn;
 
-use arrow::datatypes::SchemaRef;
+pub use error::StateError;
 
 use crate::bronze::{Bronze, Restored};
 use crate::clock::Timestamp;
@@ -18,7 +21,7 @@ use crate::seal::Seal;
 use crate::silver::columns::{dead_letter_columns, with_partition};
 use crate::silver::open::{self, OpenError, Surroundings};
 use crate::silver::{DeadLetters, Silver};
-use crate::store::{self, Place, StoreError};
+use crate::store::{self, Place};
 use crate::sync::Sync;
 use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, housekeeping, log};
 use crate::tail::line_schema;
@@ -33,6 +36,8 @@ pub mod folder {
     pub const DEAD_LETTER: &str = "dead_letter";
     /// Compiled plugins.
     pub const CACHE: &str = "cache";
+    /// Notes on pipelines that hold.
+    pub const HELD: &str = "held";
 }
 
 /// What to do where tables of the folder are missing.
@@ -82,59 +87,6 @@ pub struct Retired {
     pub synced: TableVersion,
 }
 
-/// Why a state folder is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// Another agent runs on the folder.
-    #[error("{}: another logsmith runs on this state folder; stop it first, or give this one another `agent.state_dir`", .0.display())]
-    Taken(PathBuf),
-    /// The folder cannot be made or looked at.
-    #[error("{}: {source}; the agent needs to create and write this folder", folder.display())]
-    Folder {
-        /// The folder.
-        folder: PathBuf,
-        /// The system's words.
-        source: std::io::Error,
-    },
-    /// The folder was copied or restored.
-    #[error(
-        "{}: this state folder is not the one that was written: {difference}.\n\
-         If the folder was moved or restored, and the other one is gone for good: logsmith adopt -c CONFIG\n\
-         If it is a copy of one that lives on: logsmith fresh -c CONFIG (sets it aside and begins anew)",
-        folder.display()
-    )]
-    Foreign {
-        /// The folder.
-        folder: PathBuf,
-        /// What tells the two apart.
-        difference: String,
-    },
-    /// A table is missing, or does not fit the others.
-    #[error(
-        "{}: {what}.\n\
-         Put the missing folder back, or settle it:\n  \
-         logsmith adopt -c CONFIG --missing replay   what fed it is read again: nothing is lost, lines may arrive twice\n  \
-         logsmith adopt -c CONFIG --missing skip     what fed it is passed over: nothing arrives twice, lines may be lost\n  \
-         logsmith fresh -c CONFIG                    sets the folder aside and begins anew",
-        folder.display()
-    )]
-    Unfit {
-        /// The folder.
-        folder: PathBuf,
-        /// What does not fit.
-        what: String,
-    },
-    /// A Silver table cannot be taken up.
-    #[error(transparent)]
-    Silver(OpenError),
-    /// A table cannot be read or written.
-    #[error(transparent)]
-    Table(#[from] TableError),
-    /// The folder's path cannot be used.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// Locks and opens the state folder of `edge`, creating what a first start needs.
 /// `written` are the columns that each pipeline's plugins write, in the order of the pipelines.
 ///
@@ -153,6 +105,7 @@ pub async fn open(
         Locked::Ours(lock) => lock,
         Locked::Taken => return Err(StateError::Taken(folder.clone())),
     };
+    store::sync_folders(folder).map_err(failed)?;
     let root = Place::local(folder)?;
     let mut seal = Seal::of(folder).map_err(failed)?;
 

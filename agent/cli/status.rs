@@ -7,6 +7,7 @@ use bytesize::ByteSize;
 use super::{ConfigArg, edge_config};
 use crate::bronze::Restored;
 use crate::config::Edge;
+use crate::edge::{disk_use, held_reason};
 use crate::silver::Ledger;
 use crate::state::folder;
 use crate::store::Place;
@@ -52,7 +53,14 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
         losses.vanished_files,
         ByteSize(losses.vanished_bytes),
     );
+    print_disk(&edge);
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_disk(edge: &Edge) {
+    let disk = disk_use(&edge.state_dir, edge.disk_budget_bytes);
+    let full = if disk.room_bytes() == 0 { "; full, reading waits until room is made" } else { "" };
+    println!("disk: {} of {}{full}", ByteSize(disk.used_bytes), ByteSize(disk.budget_bytes));
 }
 
 fn print_files(restored: &Restored) {
@@ -80,6 +88,9 @@ async fn print_pipeline(edge: &Edge, root: &Place, name: &str, bronze: &Snapshot
     let totals = ledger.totals;
     println!("\npipeline {name}: {} lines judged, Bronze versions waiting: {waiting}", totals.lines);
     println!("  rows {}, dropped on purpose {}, dead letters {}", totals.rows, totals.dropped, totals.dead);
+    if let Some(reason) = held_reason(&edge.state_dir, name) {
+        println!("  HOLDS until its plugin is mended or replaced: {reason}");
+    }
     let Some(central) = &edge.central else {
         println!("  not put anywhere: no central store is configured");
         return Ok(());

@@ -4,7 +4,7 @@
 //! judged. When nothing may go, reading stops. Silver that is nowhere else is never given up.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,22 +54,28 @@ struct Upkeeps {
 }
 
 impl Housekeeping {
-    /// Works until it is aborted. A pass that fails is told and tried again.
-    pub(super) async fn run(self) {
+    /// Works until it is stopped; a pass under way is finished. A pass that fails is told and tried again.
+    pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) {
         let mut upkeeps = Upkeeps::default();
         upkeeps.silvers.resize_with(self.silvers.len(), Upkeep::default);
         loop {
             if let Err(error) = self.pass(&mut upkeeps).await {
                 warn!(%error, "housekeeping failed, trying on");
             }
-            tokio::time::sleep(INTERVAL).await;
+            tokio::select! {
+                () = tokio::time::sleep(INTERVAL) => {}
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+            }
         }
     }
 
     async fn pass(&self, upkeeps: &mut Upkeeps) -> Result<(), TableError> {
-        let used = self.used_bytes();
-        let mut excess = if used > self.share(RECLAIM_ABOVE) { used - self.share(RECLAIM_TO) } else { 0 };
-        self.room.send_replace(Room(self.share(TAKE_UP_TO).saturating_sub(used)));
+        let disk = disk_use(&self.folder, self.budget_bytes);
+        let mut excess = match disk.used_bytes > disk.share(RECLAIM_ABOVE) {
+            true => disk.used_bytes - disk.share(RECLAIM_TO),
+            false => 0,
+        };
+        self.room.send_replace(Room(disk.room_bytes()));
 
         for ((table, upkeep), progress) in self.silvers.iter().zip(&mut upkeeps.silvers).zip(&self.progress) {
             if upkeep.is_due(table, excess) {
@@ -136,14 +142,31 @@ impl Housekeeping {
         }
         Ok(paths)
     }
+}
 
-    fn share(&self, percent: u64) -> u64 {
+/// How much of its budget a state folder takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskUse {
+    /// Bytes of all files in the folder.
+    pub used_bytes: u64,
+    /// Bytes that it may take.
+    pub budget_bytes: u64,
+}
+
+impl DiskUse {
+    /// How many bytes of lines may still be taken; at 0, reading waits.
+    pub fn room_bytes(self) -> u64 {
+        self.share(TAKE_UP_TO).saturating_sub(self.used_bytes)
+    }
+
+    fn share(self, percent: u64) -> u64 {
         self.budget_bytes / 100 * percent
     }
+}
 
-    fn used_bytes(&self) -> u64 {
-        let files = walkdir::WalkDir::new(&self.folder).into_iter().flatten();
-        let sizes = files.filter(|entry| entry.file_type().is_file()).filter_map(|file| file.metadata().ok());
-        sizes.map(|metadata| metadata.len()).sum()
-    }
+/// Looks how much of its budget `folder` takes.
+pub fn disk_use(folder: &Path, budget_bytes: u64) -> DiskUse {
+    let files = walkdir::WalkDir::new(folder).into_iter().flatten();
+    let sizes = files.filter(|entry| entry.file_type().is_file()).filter_map(|file| file.metadata().ok());
+    DiskUse { used_bytes: sizes.map(|metadata| metadata.len()).sum(), budget_bytes }
 }

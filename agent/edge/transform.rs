@@ -9,13 +9,14 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, error, info};
 
+use super::held::HeldNote;
 use super::{EdgeError, Progress, RETRY_INTERVAL, sleep_until};
 use crate::clock::{Clock, Day};
 use crate::config::Rhythm;
 use crate::silver::{Judged, Pending, Silver};
 use crate::table::schema::PARTITION;
 use crate::table::{Entry, LocalTable, TableError, TableVersion, datafile, log};
-use crate::transform::{Chain, Fingerprint, PluginError};
+use crate::transform::{Chain, Dead, Fingerprint, PluginError, Verdicts};
 
 /// What the transform stage of a pipeline works on.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(super) struct Stage {
     pub(super) sources: Vec<String>,
     pub(super) rhythm: Rhythm,
     pub(super) progress: Arc<Progress>,
+    pub(super) held: HeldNote,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -54,10 +56,10 @@ impl<E: Into<EdgeError>> From<E> for Held {
 }
 
 impl Stage {
-    /// Judges until Bronze has ended and all of it is judged.
+    /// Judges until Bronze has ended and all of it is judged, or the plugin turns out broken on what is left.
     pub(super) async fn run(mut self, mut bronze_end: watch::Receiver<bool>) -> Result<(), EdgeError> {
         let mut versions = self.bronze.versions();
-        let mut open = self.empty();
+        let mut open = Open { pending: None, judged: self.silver.cursor, due: None };
         loop {
             let ended = *bronze_end.borrow_and_update();
             let newest = *versions.borrow_and_update();
@@ -66,9 +68,10 @@ impl Stage {
                 Err(Held::Failed(error)) => return Err(error),
                 Err(Held::Plugin(error)) => {
                     error!(%error, "plugin is broken, the pipeline holds; Bronze keeps its lines");
-                    open = self.empty();
+                    self.commit(&mut open).await?;
+                    self.held.note(&error);
                     if ended {
-                        return Ok(());
+                        return Err(EdgeError::Held { pipeline: self.silver.name, source: error });
                     }
                     tokio::select! {
                         () = tokio::time::sleep(RETRY_INTERVAL) => {}
@@ -77,6 +80,7 @@ impl Stage {
                     continue;
                 }
             }
+            self.held.clear();
             if ended || open.due.is_some_and(|due| due <= Instant::now()) {
                 self.commit(&mut open).await?;
             }
@@ -89,10 +93,6 @@ impl Stage {
                 _ = bronze_end.changed() => {}
             }
         }
-    }
-
-    fn empty(&self) -> Open {
-        Open { pending: None, judged: self.silver.cursor, due: None }
     }
 
     async fn catch_up(&mut self, open: &mut Open, newest: TableVersion) -> Result<(), Held> {
@@ -113,48 +113,52 @@ impl Stage {
         Ok(())
     }
 
-    /// Judges the lines of one Bronze version.
+    /// Judges the lines of one Bronze version: all of them, or none.
     async fn judge(&mut self, open: &mut Open, entry: &Entry) -> Result<(), Held> {
+        let mut judged = Vec::new();
         for add in entry.adds.iter().filter(|add| add.data_change) {
             let day = self.day(entry.version, add)?;
-            if open.pending.as_ref().is_some_and(|pending| pending.day != day) {
-                self.commit(open).await?;
-            }
             for batch in datafile::read(self.bronze.place(), entry.version, &add.path).await? {
                 let lines = of_sources(&batch, &self.sources)?;
                 if lines.num_rows() > 0 {
-                    self.judge_lines(open, day, &lines)?;
+                    let apply = || self.chain.apply(&lines);
+                    let verdicts = tokio::task::block_in_place(apply).map_err(Held::Plugin)?;
+                    judged.push((day, lines, verdicts));
                 }
             }
+        }
+        // A Bronze version is of one day, so that no commit comes between its lines.
+        if let Some((day, ..)) = judged.first()
+            && open.pending.as_ref().is_some_and(|pending| pending.day != *day)
+        {
+            self.commit(open).await?;
+        }
+        for (day, lines, verdicts) in judged {
+            self.add(open, day, &lines, &verdicts)?;
         }
         Ok(())
     }
 
-    fn judge_lines(&mut self, open: &mut Open, day: Day, lines: &RecordBatch) -> Result<(), Held> {
-        let verdicts = tokio::task::block_in_place(|| self.chain.apply(lines)).map_err(Held::Plugin)?;
+    fn add(
+        &mut self,
+        open: &mut Open,
+        day: Day,
+        lines: &RecordBatch,
+        verdicts: &Verdicts,
+    ) -> Result<(), TableError> {
         let pending = match &mut open.pending {
             Some(pending) => pending,
             None => open.pending.insert(self.silver.begin(day, self.clock.now())?),
         };
+        let plugin = |dead: &Dead| self.plugins.get(dead.plugin).map_or("", |plugin| plugin.name.as_str());
         let judged = Judged {
             input: lines,
             rows: &verdicts.rows,
             source_rows: &verdicts.source_rows,
             dropped: verdicts.dropped.len(),
-            dead: verdicts
-                .dead
-                .iter()
-                .map(|dead| {
-                    (
-                        dead.row,
-                        self.plugins.get(dead.plugin).map_or("", |p| p.name.as_str()),
-                        dead.reason.as_str(),
-                    )
-                })
-                .collect(),
+            dead: verdicts.dead.iter().map(|dead| (dead.row, plugin(dead), dead.reason.as_str())).collect(),
         };
-        tokio::task::block_in_place(|| self.silver.add(pending, &judged))?;
-        Ok(())
+        tokio::task::block_in_place(|| self.silver.add(pending, &judged))
     }
 
     async fn commit(&mut self, open: &mut Open) -> Result<(), TableError> {

@@ -240,7 +240,7 @@ pub(super) fn create_folders(folder: &FsPath) -> io::Result<()> {
     }
 }
 
-fn sync_folder(folder: &FsPath) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &FsPath) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 

@@ -25,6 +25,21 @@ pub fn create_folders(folder: &FsPath) -> std::io::Result<()> {
     durable::create_folders(folder)
 }
 
+/// Syncs `folder` and all folders in it. A process that was killed between giving a file its name and syncing the
+/// folder leaves a name that is seen, and that a power loss takes away again: nothing may be built on it before this.
+///
+/// # Errors
+/// A folder cannot be read or synced.
+pub fn sync_folders(folder: &FsPath) -> std::io::Result<()> {
+    for entry in walkdir::WalkDir::new(folder) {
+        let entry = entry?;
+        if entry.file_type().is_dir() {
+            durable::sync_folder(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Options of an object store by name, as `object_store` spells them (`aws_region`, `endpoint`, ...).
 pub type StoreOptions = HashMap<String, String>;
 

@@ -140,7 +140,12 @@ async fn put_one(
     let mut backoff = Backoff::new();
     let mut failed = false;
     loop {
-        match state.central.put_new(&name.to_string(), bytes.clone()).await {
+        let name_in_landing = name.to_string();
+        let attempt = tokio::select! {
+            attempt = state.central.put_new(&name_in_landing, bytes.clone()) => attempt,
+            () = shutdown.drain_expired() => return Ok(Attempt::Stopped),
+        };
+        match attempt {
             // The digest is part of the name: what is there already is the same object.
             Ok(Put::Created | Put::AlreadyExists) => {
                 if failed {

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::support::{Host, component, read_back, succeed};
+use crate::support::{Host, component, fail, read_back, succeed};
 
 /// The crimes that one poisonous line sets off.
 const CRIMES: [&str; 20] = [
@@ -66,4 +66,36 @@ fn whatever_a_plugin_does_to_one_row_the_others_arrive() {
         assert_eq!(row["line"], "POISON", "{row}");
         assert!(row["reason"].as_str().unwrap().len() > 10, "{row}");
     }
+}
+
+/// A plugin that fails on everything holds its own pipeline: what came before is committed, the others go on, the
+/// outcome is told, and a mended plugin takes up where it stopped.
+#[test]
+fn a_broken_plugin_holds_its_pipeline_until_it_is_mended() {
+    let host = Host::new("builtin:json");
+    let pipelines = |crime: &str| {
+        let guest = component("hostile");
+        let mut edge = fs::read_to_string(host.path("edge.toml")).unwrap();
+        edge.truncate(edge.find("[[pipeline]]").unwrap());
+        edge +=
+            "[[pipeline]]\nname = \"app\"\nplugin = \"builtin:json\"\n\n[[pipeline]]\nname = \"broken\"\n";
+        edge += &format!("plugin = \"{}\"\nconfig = {{ crime = \"{crime}\" }}\n", guest.display());
+        fs::write(host.path("edge.toml"), edge).unwrap();
+    };
+    pipelines("trap");
+    fs::write(host.path("logs/a.log"), "{\"n\":1}\n").unwrap();
+    succeed(&mut host.edge(&["run", "--once"]));
+    fs::write(host.path("logs/a.log"), "{\"n\":1}\n{\"n\":\"POISON\"}\n{\"n\":\"POISON\"}\n").unwrap();
+    let said = fail(&mut host.edge(&["run", "--once"]));
+    assert!(said.contains("pipeline `broken` holds") && said.contains("cannot take row"), "{said}");
+    assert_eq!(host.read("state/silver/app", &["fields"]).len(), 3, "the other pipeline went on");
+    assert_eq!(host.read("state/silver/broken", &["text"]).len(), 1);
+    assert_eq!(host.read("state/dead_letter", &["line"]).len(), 0, "nobody was condemned");
+    let status = succeed(&mut host.edge(&["status"]));
+    assert!(status.contains("HOLDS") && status.contains("cannot take row"), "{status}");
+
+    pipelines("none");
+    succeed(&mut host.edge(&["run", "--once"]));
+    assert_eq!(host.read("state/silver/broken", &["text"]).len(), 3);
+    assert!(!succeed(&mut host.edge(&["status"])).contains("HOLDS"));
 }

@@ -189,6 +189,18 @@ fn rebuild(root: &Path, finished: &Path, done: &[Event], random: &mut StdRng) {
     }
 }
 
+/// Runs the agent once, and returns what it did to the disk below `root`.
+fn recorded(root: &Path) -> Vec<Event> {
+    let record = root.join("record");
+    let calls =
+        "trace=openat,fsync,fdatasync,link,linkat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat";
+    let mut command = Command::new("strace");
+    command.args(["-f", "-y", "-s", "4096", "-e", calls, "-o"]).arg(&record);
+    command.arg(env!("CARGO_BIN_EXE_logsmith")).args(["run", "--once", "-c"]).arg(root.join("edge.toml"));
+    succeed(&mut command);
+    events(&fs::read_to_string(&record).unwrap(), root)
+}
+
 fn line(n: u64) -> String {
     if n % 40 == 3 {
         format!("broken {n}\n")
@@ -215,18 +227,7 @@ fn after_a_power_loss_at_any_moment_every_line_arrives_once() {
     fs::write(host.path("logs/b.log"), half(LINES / 2..LINES)).unwrap();
     let root = host.path("").canonicalize().unwrap();
 
-    let record = root.join("record");
-    let mut recorded = Command::new("strace");
-    recorded
-        .args(["-f", "-y", "-s", "4096"])
-        .args(["-e", "trace=openat,fsync,fdatasync,link,linkat,rename,renameat,renameat2,unlink,unlinkat,mkdir,mkdirat"])
-        .arg("-o")
-        .arg(&record)
-        .arg(env!("CARGO_BIN_EXE_logsmith"))
-        .args(["run", "--once", "-c"])
-        .arg(root.join("edge.toml"));
-    succeed(&mut recorded);
-    let events = events(&fs::read_to_string(&record).unwrap(), &root);
+    let events = recorded(&root);
     let commits = events
         .iter()
         .filter(|e| matches!(e, Event::Linked { to, .. } if to.extension().is_some_and(|x| x == "json")));
@@ -280,5 +281,21 @@ fn after_a_power_loss_at_any_moment_every_line_arrives_once() {
             cut * CUTS_PER_GOLD,
             reports[cut]
         );
+    }
+}
+
+/// A process that is killed between naming a file and syncing its folder leaves a name that a power loss takes away.
+#[test]
+fn regression_what_a_killed_process_named_is_synced_before_anything_is_built_on_it() {
+    let host = Host::new("builtin:json");
+    fs::write(host.path("logs/a.log"), line(1)).unwrap();
+    succeed(&mut host.edge(&["run", "--once"]));
+    fs::write(host.path("logs/b.log"), line(2)).unwrap();
+    let events = recorded(&host.path("").canonicalize().unwrap());
+    let first = events.iter().position(|event| matches!(event, Event::Linked { .. })).unwrap();
+    for table in ["bronze", "silver/app", "dead_letter"] {
+        let log = format!("state/{table}/_delta_log");
+        let is_synced = |event: &Event| matches!(event, Event::Synced(path) if path.ends_with(&log));
+        assert!(events[..first].iter().any(is_synced), "{log} is not synced before {:?}", events[first]);
     }
 }
