@@ -183,7 +183,6 @@ pub async fn run(
     let stage = tail::Stage {
         tail,
         bronze,
-        host: edge.host.clone(),
         rhythm: edge.bronze_flush,
         rescan_interval: edge.rescan_interval,
         mode,

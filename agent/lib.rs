@@ -32,6 +32,7 @@ pub mod generate;
 #[cfg(feature = "central")]
 pub mod gold;
 pub mod lock;
+pub mod memory;
 #[cfg(feature = "central")]
 pub mod query;
 pub mod seal;

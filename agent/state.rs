@@ -13,7 +13,7 @@ use tracing::warn;
 
 pub use error::StateError;
 
-use crate::bronze::{Bronze, Restored};
+use crate::bronze::{self, Bronze, Restored};
 use crate::clock::Timestamp;
 use crate::config::Edge;
 use crate::lock::{FolderLock, Locked};
@@ -24,7 +24,6 @@ use crate::silver::{DeadLetters, Silver};
 use crate::store::{self, Place};
 use crate::sync::Sync;
 use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, housekeeping, log};
-use crate::tail::line_schema;
 
 /// The folders below the state folder.
 pub mod folder {
@@ -150,7 +149,7 @@ pub async fn open(
     {
         housekeeping::sweep(place).await?;
     }
-    let bronze = Bronze::open(bronze_table, snapshot.as_ref(), restored.losses, seal).await?;
+    let bronze = Bronze::open(bronze_table, &edge.host, snapshot.as_ref(), restored.losses, seal).await?;
     let retired = retired(edge, &root).await?;
     let Parts { silvers, syncs, followed, synced } = state;
     Ok(State { lock, bronze, restored, silvers, syncs, dead_letters, followed, synced, retired })
@@ -252,7 +251,7 @@ async fn open_bronze(
         let what = format!("`bronze` is missing, but {} is there", others.join(", "));
         return Err(StateError::Unfit { folder: folder.to_owned(), what });
     }
-    let columns = with_partition(&line_schema());
+    let columns = with_partition(&bronze::columns());
     let table = LocalTable::create(&place, &columns, Vec::new(), now).await?;
     Ok((Arc::new(table), None, Restored::default()))
 }

@@ -5,11 +5,11 @@
 //! that a start reads back only to there; log clean-up never goes past it.
 
 mod encode;
+mod runs;
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use deltalake::kernel::Action;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,10 +17,10 @@ use serde_json::json;
 use crate::clock::Timestamp;
 use crate::seal::Seal;
 use crate::store::Place;
-use crate::table::{Cursor, DataFile, LocalTable, Snapshot, TableError, TableVersion, log};
-use crate::tail::{Positions, Tail, TailCounters, line_schema};
+use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, log};
+use crate::tail::{Lines, Positions, Tail, TailCounters};
 
-pub use encode::bronze_writer_properties;
+pub use encode::encode;
 
 /// The version of the form of [`Standing`].
 const FORMAT: u32 = 1;
@@ -29,13 +29,20 @@ const FORMAT: u32 = 1;
 /// twice as many as there are files: so restating costs at most as much again as the records do.
 const RECORDS_BEFORE_RESTATE: usize = 256;
 
-/// The columns of a Bronze data file as readers see them, without the partition column.
+/// The columns of a Bronze data file, without the partition column.
 pub fn columns() -> SchemaRef {
-    let plain = |field: &Arc<Field>| match field.data_type() {
-        DataType::Utf8View => Arc::new(field.as_ref().clone().with_data_type(DataType::Utf8)),
-        _ => Arc::clone(field),
-    };
-    Arc::new(Schema::new(line_schema().fields().iter().map(plain).collect::<Vec<_>>()))
+    let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+    Arc::new(Schema::new(vec![
+        Field::new("line", DataType::Utf8, false),
+        Field::new("raw", DataType::Binary, true),
+        Field::new("file", DataType::Int64, false),
+        Field::new("offset", DataType::Int64, false),
+        Field::new("path", DataType::Utf8, false),
+        Field::new("source", DataType::Utf8, false),
+        Field::new("host", DataType::Utf8, false),
+        Field::new("ingested_at", micros, false),
+        Field::new("cut_bytes", DataType::Int64, true),
+    ]))
 }
 
 /// What a Bronze commit says of the files.
@@ -146,7 +153,7 @@ impl Restored {
 #[derive(Debug)]
 pub struct Bronze {
     table: Arc<LocalTable>,
-    columns: SchemaRef,
+    host: String,
     sequence: i64,
     records_since_restate: usize,
     losses_before: Losses,
@@ -154,12 +161,13 @@ pub struct Bronze {
 }
 
 impl Bronze {
-    /// Takes up writing where the table's log ends.
+    /// Takes up writing where the table's log ends; rows name `host`.
     ///
     /// # Errors
     /// The log is damaged.
     pub async fn open(
         table: Arc<LocalTable>,
+        host: &str,
         snapshot: Option<&Snapshot>,
         losses: Losses,
         seal: Seal,
@@ -170,8 +178,14 @@ impl Bronze {
         };
         // The first commit restates, so that the seal is kept.
         let records_since_restate = usize::MAX;
-        let columns = line_schema();
-        Ok(Self { table, columns, sequence, records_since_restate, losses_before: losses, seal })
+        Ok(Self {
+            table,
+            host: host.to_owned(),
+            sequence,
+            records_since_restate,
+            losses_before: losses,
+            seal,
+        })
     }
 
     /// The table.
@@ -179,30 +193,29 @@ impl Bronze {
         &self.table
     }
 
-    /// Commits rows, all ingested on the UTC day of the time beside them, together with how far `tail` has
-    /// come: to the end of exactly these rows. Without rows and without a change of files nothing is written.
+    /// Commits lines, all ingested on the UTC day of the time beside them, together with how far `tail` has
+    /// come: to the end of exactly these. Without lines and without a change of files nothing is written.
     ///
     /// Returns the size of the data file in bytes.
     ///
     /// # Errors
-    /// The store failed; the rows must be read again after a new start.
+    /// The store failed; the lines must be read again after a new start.
     pub async fn commit(
         &mut self,
-        rows: Option<(&RecordBatch, Timestamp)>,
+        lines: Option<(&Lines, Timestamp)>,
         tail: &mut Tail,
         now: Timestamp,
     ) -> Result<u64, TableError> {
         let (positions, scope) = self.positions(tail);
-        if rows.is_none() && scope == Scope::Moved && positions.files.is_empty() {
+        if lines.is_none() && scope == Scope::Moved && positions.files.is_empty() {
             return Ok(0);
         }
         let mut bytes = 0;
         let mut actions = vec![Cursor::Tail.at(self.sequence + 1)];
-        if let Some((rows, ingested_at)) = rows {
+        if let Some((lines, ingested_at)) = lines {
             let place = self.table.place();
-            let file = tokio::task::block_in_place(|| {
-                let batches = std::slice::from_ref(rows);
-                DataFile::encode(place, &self.columns, batches, bronze_writer_properties(), &[])
+            let file = tokio::task::block_in_place(|| encode(lines, &self.host)).map_err(|source| {
+                TableError::Parquet { file: place.url().to_string(), operation: "encode", source }
             })?;
             bytes = file.bytes.len() as u64;
             actions.push(Action::Add(file.put(place, ingested_at.day(), now).await?));

@@ -27,6 +27,7 @@ use tracing_subscriber::EnvFilter;
 #[cfg(feature = "central")]
 use crate::config::Central;
 use crate::config::Edge;
+use crate::memory;
 
 /// From log files to Gold tables, each line exactly once.
 #[derive(Debug, Parser)]
@@ -66,6 +67,7 @@ enum Command {
 /// Parses the arguments, runs the command, and turns its outcome into an exit code: 0 done, 1 failed, 2 used wrongly.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    memory::settle();
     let filter =
         EnvFilter::try_from_env("LOGSMITH_LOG").unwrap_or_else(|_| EnvFilter::new(log_filter(&cli.command)));
     tracing_subscriber::fmt()

@@ -138,7 +138,7 @@ impl FakeHost {
             &[(FOOTER_KEY, footer_json)],
         )
         .unwrap();
-        let digest = file.digest.to_string();
+        let digest = file.digest().to_string();
         let name = ObjectName { stream: self.stream.clone(), seq: footer.seq, part: footer.part, digest };
         (name, file.bytes)
     }

@@ -22,7 +22,6 @@ const WRITTEN_SCAN_DELAY: Duration = Duration::from_millis(250);
 pub(super) struct Stage {
     pub(super) tail: Tail,
     pub(super) bronze: Bronze,
-    pub(super) host: String,
     pub(super) rhythm: Rhythm,
     pub(super) rescan_interval: Duration,
     pub(super) mode: RunMode,
@@ -118,8 +117,8 @@ impl Stage {
         let bytes = match batch.ingested() {
             None => self.bronze.commit(None, &mut self.tail, now).await?,
             Some((first, _)) => {
-                let rows = batch.finish(&self.host)?;
-                self.bronze.commit(Some((&rows, first)), &mut self.tail, now).await?
+                let lines = batch.finish()?;
+                self.bronze.commit(Some((&lines, first)), &mut self.tail, now).await?
             }
         };
         Ok(2 * bytes)

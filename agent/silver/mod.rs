@@ -336,7 +336,7 @@ impl Silver {
 }
 
 fn object(add: &Add, file: &DataFile, tip: Tip) -> Object {
-    Object { path: add.path.clone(), seq: tip.next_seq(), digest: file.digest }
+    Object { path: add.path.clone(), seq: tip.next_seq(), digest: file.digest() }
 }
 
 /// Dictionaries for what repeats, zstd 1, and no page statistics: fast to write, small to ship.

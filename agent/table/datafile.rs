@@ -142,13 +142,7 @@ impl DataFileWriter {
             self.writer.append_key_value_metadata(KeyValue::new((*key).to_owned(), value.clone()));
         }
         let bytes = self.writer.into_inner().map_err(|source| encode_failed(&self.file, source))?;
-        let bytes = Bytes::from(bytes);
-        Ok(DataFile {
-            digest: Digest::of(&bytes),
-            rows: self.statistics.rows,
-            statistics: self.statistics.into_json(),
-            bytes,
-        })
+        Ok(DataFile::new(bytes.into(), self.statistics))
     }
 }
 
@@ -163,12 +157,20 @@ pub struct DataFile {
     pub bytes: Bytes,
     /// How many rows it holds.
     pub rows: u64,
-    /// The SHA-256 of `bytes`.
-    pub digest: Digest,
     statistics: String,
 }
 
 impl DataFile {
+    /// A file encoded elsewhere.
+    pub fn new(bytes: Bytes, statistics: Statistics) -> Self {
+        Self { bytes, rows: statistics.rows, statistics: statistics.into_json() }
+    }
+
+    /// The SHA-256 of its bytes.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.bytes)
+    }
+
     /// Encodes `batches` at once; see [`DataFileWriter`].
     ///
     /// # Errors
@@ -269,26 +271,33 @@ pub fn decode(bytes: Bytes) -> Result<Vec<RecordBatch>, parquet::errors::Parquet
 ///
 /// Bounds are kept for numbers, dates and timestamps: those that files are skipped by.
 #[derive(Debug, Default)]
-struct Statistics {
+pub struct Statistics {
     rows: u64,
     nulls: HashMap<String, u64>,
     bounds: HashMap<String, (Value, Value)>,
 }
 
 impl Statistics {
-    fn see(&mut self, batch: &RecordBatch) {
+    /// Takes in rows.
+    pub fn see(&mut self, batch: &RecordBatch) {
         self.rows += batch.num_rows() as u64;
         for (field, column) in batch.schema_ref().fields().iter().zip(batch.columns()) {
-            if field.data_type().is_nested() {
-                continue;
-            }
-            *self.nulls.entry(field.name().clone()).or_default() += column.null_count() as u64;
-            if let Some((low, high)) = bounds(column) {
-                self.bounds
-                    .entry(field.name().clone())
-                    .and_modify(|seen| widen(seen, &low, &high))
-                    .or_insert((low, high));
-            }
+            self.see_values(field.name(), column);
+        }
+    }
+
+    /// Takes in all values that rows seen elsewhere have in a column, each at least once, and nulls as often as they
+    /// stand there.
+    pub fn see_values(&mut self, name: &str, values: &ArrayRef) {
+        if values.data_type().is_nested() {
+            return;
+        }
+        *self.nulls.entry(name.to_owned()).or_default() += values.null_count() as u64;
+        if let Some((low, high)) = bounds(values) {
+            self.bounds
+                .entry(name.to_owned())
+                .and_modify(|seen| widen(seen, &low, &high))
+                .or_insert((low, high));
         }
     }
 

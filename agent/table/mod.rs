@@ -22,7 +22,7 @@ use std::fmt;
 use crate::store::StoreError;
 
 pub use cursor::Cursor;
-pub use datafile::{DataFile, DataFileWriter, Digest};
+pub use datafile::{DataFile, DataFileWriter, Digest, Statistics};
 pub use local::LocalTable;
 pub use log::{Commit, Entry};
 pub use snapshot::Snapshot;

@@ -3,7 +3,6 @@
 //! File bytes are read into chunks; a line is a view (length, prefix, chunk, place) into its chunk and is never copied.
 //! Whatever is constant for a stretch of rows is kept once for the run.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -11,11 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray, make_view,
-    new_null_array,
+    ArrayRef, BinaryBuilder, Int64Array, RecordBatch, StringViewArray, make_view, new_null_array,
 };
 use arrow::buffer::{Buffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use rustix::buffer::spare_capacity;
 
@@ -54,20 +52,36 @@ pub(super) struct Rows {
     used: usize,
 }
 
-/// Consecutive rows of one file, taken at one time.
+/// A finished batch: what differs from row to row as columns, and what stays the same for stretches of rows once for
+/// each stretch.
 #[derive(Debug)]
-struct Run {
-    rows: usize,
-    origin: Origin,
+pub struct Lines {
+    /// `line` (views), `raw`, `offset`, `cut_bytes`.
+    pub columns: RecordBatch,
+    /// Where the rows come from, in their order.
+    pub runs: Vec<Run>,
+}
+
+/// Consecutive rows of one file, taken at one time.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The number of the row behind its last.
+    pub end: usize,
+    /// Where its rows come from.
+    pub origin: Origin,
 }
 
 /// Where rows come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Origin {
-    pub(super) file: FileKey,
-    pub(super) path: Arc<Path>,
-    pub(super) source: Arc<str>,
-    pub(super) ingested_at: Timestamp,
+pub struct Origin {
+    /// The file's number.
+    pub file: FileKey,
+    /// The path under which it was read.
+    pub path: Arc<Path>,
+    /// The name of its source.
+    pub source: Arc<str>,
+    /// When they were taken.
+    pub ingested_at: Timestamp,
 }
 
 /// A row whose bytes are not UTF-8.
@@ -228,7 +242,7 @@ impl LineBatch {
     /// Ends the use of a span: what lies behind the lines added is dropped, and all rows added since the last call
     /// come from `origin`. Returns how many of them were no UTF-8.
     pub(super) fn settle(&mut self, origin: &Origin) -> u64 {
-        let before: usize = self.runs.last().map_or(0, |run| run.rows);
+        let before: usize = self.runs.last().map_or(0, |run| run.end);
         let Some(chunk) = self.chunks.last_mut() else { return 0 };
         chunk.truncate(self.rows.used);
         let fresh = self.rows.raw.partition_point(|raw| raw.row < before);
@@ -246,48 +260,27 @@ impl LineBatch {
             let (first, last) = self.ingested.unwrap_or((at, at));
             self.ingested = Some((first.min(at), last.max(at)));
             match self.runs.last_mut().filter(|run| run.origin == *origin) {
-                Some(run) => run.rows = rows,
-                None => self.runs.push(Run { rows, origin: origin.clone() }),
+                Some(run) => run.end = rows,
+                None => self.runs.push(Run { end: rows, origin: origin.clone() }),
             }
         }
         (self.rows.raw.len() - fresh) as u64
     }
 
-    /// The columns of Bronze without its partition column; `host` is the same in every row.
-    pub fn finish(self, host: &str) -> Result<RecordBatch, ArrowError> {
-        let rows = self.rows();
-        let raw = self.raw_column();
-        let cut = self.cut_column();
-        let path = self.text_column(|origin| origin.path.to_string_lossy());
-        let source = self.text_column(|origin| Cow::Borrowed(&*origin.source));
-        let host = repeated([(Cow::Borrowed(host), rows)].into_iter(), rows);
-        let ingested_at = self.number_column(|origin| origin.ingested_at.micros());
-        let file = self.number_column(|origin| origin.file.column());
+    /// Ends the batch.
+    ///
+    /// # Errors
+    /// The columns contradict each other, which is a fault of this module.
+    pub fn finish(self) -> Result<Lines, ArrowError> {
+        let (raw, cut) = (self.raw_column(), self.cut_column());
         let chunks: Vec<Buffer> = self.chunks.into_iter().map(Buffer::from_vec).collect();
         let columns: Vec<ArrayRef> = vec![
             view_column(self.rows.views, chunks),
             raw,
-            Arc::new(Int64Array::from(file)),
             Arc::new(Int64Array::from(self.rows.offsets)),
-            path,
-            source,
-            host,
-            Arc::new(TimestampMicrosecondArray::from(ingested_at).with_timezone("UTC")),
             cut,
         ];
-        RecordBatch::try_new(line_schema(), columns)
-    }
-
-    fn number_column(&self, value: impl Fn(&Origin) -> i64) -> Vec<i64> {
-        let mut column = Vec::with_capacity(self.rows());
-        for run in &self.runs {
-            column.resize(run.rows, value(&run.origin));
-        }
-        column
-    }
-
-    fn text_column<'a>(&'a self, value: impl Fn(&'a Origin) -> Cow<'a, str>) -> ArrayRef {
-        repeated(self.runs.iter().map(|run| (value(&run.origin), run.rows)), self.rows())
+        Ok(Lines { columns: RecordBatch::try_new(row_schema(), columns)?, runs: self.runs })
     }
 
     fn raw_column(&self) -> ArrayRef {
@@ -323,18 +316,12 @@ impl LineBatch {
     }
 }
 
-/// The columns that [`LineBatch::finish`] makes. Texts are views; in Parquet they are plain strings.
-pub fn line_schema() -> SchemaRef {
-    let micros = DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()));
+/// The columns of [`Lines`] that differ from row to row.
+fn row_schema() -> SchemaRef {
     Arc::new(Schema::new(vec![
         Field::new("line", DataType::Utf8View, false),
         Field::new("raw", DataType::Binary, true),
-        Field::new("file", DataType::Int64, false),
         Field::new("offset", DataType::Int64, false),
-        Field::new("path", DataType::Utf8View, false),
-        Field::new("source", DataType::Utf8View, false),
-        Field::new("host", DataType::Utf8View, false),
-        Field::new("ingested_at", micros, false),
         Field::new("cut_bytes", DataType::Int64, true),
     ]))
 }
@@ -353,29 +340,13 @@ fn replace_invalid(chunk: &mut Vec<u8>, line: Range<usize>) -> Range<usize> {
     start..chunk.len()
 }
 
-/// A column of texts, each given with the row it reaches up to; a text that repeats is stored once.
-fn repeated<'a>(runs: impl Iterator<Item = (Cow<'a, str>, usize)>, rows: usize) -> ArrayRef {
-    let (mut text, mut views) = (Vec::new(), Vec::with_capacity(rows));
-    let (mut place, mut last) = (0, Cow::Borrowed(""));
-    for (value, end) in runs {
-        if value != last {
-            place = text.len();
-            text.extend_from_slice(value.as_bytes());
-        }
-        views.resize(end, make_view(value.as_bytes(), 0, place as u32));
-        last = value;
-    }
-    view_column(views, vec![Buffer::from_vec(text)])
-}
-
 #[expect(
     unsafe_code,
     reason = "the safe constructor checks every row again: a tenth of the way from file to Parquet"
 )]
 fn view_column(views: Vec<u128>, chunks: Vec<Buffer>) -> ArrayRef {
-    // SAFETY: each view was made by `make_view` from the very bytes at its chunk and place (`push`, `settle`,
-    // `repeated`). A chunk is only ever truncated to `used`, behind all of its lines, and appended to. The bytes are
-    // UTF-8: `push` checks them unless `take_lines` has checked the stretch around them, `replace_invalid` writes only
-    // valid text, and `repeated` is given texts.
+    // SAFETY: each view was made by `make_view` from the very bytes at its chunk and place (`push`, `settle`). A chunk is only ever truncated to `used`, behind all of its lines, and appended to. The bytes are
+    // UTF-8: `push` checks them unless `take_lines` has checked the stretch around them, and `replace_invalid` writes
+    // only valid text.
     Arc::new(unsafe { StringViewArray::new_unchecked(ScalarBuffer::from(views), chunks, None) })
 }

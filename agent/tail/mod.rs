@@ -46,7 +46,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use batch::{LineBatch, line_schema};
+pub use batch::{LineBatch, Lines, Origin, Run};
 pub use identity::{Fingerprint, Window};
 pub use positions::{FileKey, FileRecord, Positions};
 pub use scan::ScanReport;

@@ -34,7 +34,7 @@ const BOUNDARY_NS_MAX: f64 = 50.0;
 fn main() -> ExitCode {
     let smoke = std::env::args().any(|argument| argument == "--smoke");
     let rounds = if smoke { 1 } else { 20 };
-    settle_allocator();
+    logsmith::memory::settle();
     let engine = Engine::try_new(None).expect("the engine starts");
     let lines = lines(if smoke { 2 * CALL_ROWS } else { BATCH_ROWS });
     println!(
@@ -198,10 +198,4 @@ fn cpu_ns<T>(mut run: impl FnMut() -> T) -> f64 {
         (now() - start).as_nanos() as f64
     };
     (0..3).map(|_| once()).fold(f64::INFINITY, f64::min)
-}
-
-/// glibc keeps freed memory once a large block was freed, as in an agent that has written a Parquet file; before that
-/// it gives the memory of each batch back to the system, and page faults are most of what is measured.
-fn settle_allocator() {
-    drop(std::hint::black_box(vec![1_u8; 30 << 20]));
 }

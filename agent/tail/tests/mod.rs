@@ -15,8 +15,8 @@ use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Int64Type, TimestampMicrosecondType};
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::Int64Type;
 use tempfile::TempDir;
 
 use super::*;
@@ -131,7 +131,7 @@ impl Rig {
 
     fn commit(&mut self, batch: LineBatch) {
         let moved = self.tail.moved();
-        self.rows.extend(rows(&batch.finish("host").unwrap()));
+        self.rows.extend(rows(&batch.finish().unwrap()));
         let json = serde_json::to_string(&moved).unwrap();
         self.positions.apply(serde_json::from_str(&json).unwrap());
     }
@@ -153,23 +153,24 @@ fn append(path: &Path, bytes: &[u8]) {
     OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(bytes).unwrap();
 }
 
-fn rows(batch: &RecordBatch) -> Vec<Row> {
-    let text = |name: &str| batch.column_by_name(name).unwrap().as_string_view().clone();
-    let number = |name: &str| batch.column_by_name(name).unwrap().as_primitive::<Int64Type>().clone();
-    let (line, path, source, host) = (text("line"), text("path"), text("source"), text("host"));
-    let (file, offset, cut) = (number("file"), number("offset"), number("cut_bytes"));
-    let raw = batch.column_by_name("raw").unwrap().as_binary::<i32>();
-    let ingested_at = batch.column_by_name("ingested_at").unwrap().as_primitive::<TimestampMicrosecondType>();
-    (0..batch.num_rows())
+fn rows(Lines { columns, runs }: &Lines) -> Vec<Row> {
+    let line = columns.column_by_name("line").unwrap().as_string_view();
+    let raw = columns.column_by_name("raw").unwrap().as_binary::<i32>();
+    let number = |name: &str| columns.column_by_name(name).unwrap().as_primitive::<Int64Type>().clone();
+    let (offset, cut) = (number("offset"), number("cut_bytes"));
+    assert_eq!(runs.last().map_or(0, |run| run.end), columns.num_rows());
+    let origin = |row: usize| &runs[runs.partition_point(|run| run.end <= row)].origin;
+    (0..columns.num_rows())
         .map(|row| {
-            assert_eq!((source.value(row), host.value(row)), ("app", "host"));
-            assert!(ingested_at.value(row) > 0);
+            let Origin { file, path, source, ingested_at } = origin(row);
+            assert_eq!(&**source, "app");
+            assert!(ingested_at.micros() > 0);
             Row {
                 line: line.value(row).to_owned(),
                 raw: raw.is_valid(row).then(|| raw.value(row).to_vec()),
-                file: file.value(row),
+                file: file.column(),
                 offset: offset.value(row),
-                path: path.value(row).to_owned(),
+                path: path.to_string_lossy().into_owned(),
                 cut: cut.is_valid(row).then(|| cut.value(row)),
             }
         })
