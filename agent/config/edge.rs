@@ -1,6 +1,6 @@
 //! The agent's configuration.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,12 +55,23 @@ pub struct Pipeline {
     pub plugins: Vec<PluginSpec>,
 }
 
+/// Says what is wrong with the plugins of a pipeline.
+pub type PluginJudge<'a> = dyn FnMut(&[PluginSpec]) -> Result<(), String> + 'a;
+
 impl Edge {
     /// Reads and checks the text of `file`; relative paths are taken from its folder.
     ///
     /// # Errors
     /// Every mistake, with its line.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Mistakes> {
+        Self::parse_with(file, text, &mut |_| Ok(()))
+    }
+
+    /// Like [`Edge::parse`], and hands the plugins of each pipeline to `judge`, whose words become a mistake.
+    ///
+    /// # Errors
+    /// As [`Edge::parse`].
+    pub fn parse_with(file: &Path, text: &str, judge: &mut PluginJudge<'_>) -> Result<Self, Mistakes> {
         Document::read(file, text, |doc, root| {
             let section = root.section(doc, "agent");
             let agent = agent(doc, section);
@@ -72,8 +83,8 @@ impl Edge {
                     opened.map(|(place, _)| Some(place))
                 }
             };
-            let sources = sources(doc, root);
-            let pipelines = pipelines(doc, root, sources.as_deref().unwrap_or_default());
+            let (names, sources) = sources(doc, root);
+            let pipelines = pipelines(doc, root, &names, judge);
             let edge = Self { central: central?, sources: sources?, pipelines: pipelines?, ..agent? };
             Some(edge)
         })
@@ -111,6 +122,7 @@ fn agent<'a>(doc: &mut Document<'a>, section: Option<Section<'a>>) -> Option<Edg
     if edge.disk_budget_bytes < 10_000_000 {
         section.wrong(doc, "disk_budget", "is too small; write at least \"10MB\"");
     }
+    section.finish(doc);
     edge.host = match host {
         Some(host) if is_host(&host.value) => host.value,
         Some(Found { value, key, at }) => {
@@ -119,7 +131,6 @@ fn agent<'a>(doc: &mut Document<'a>, section: Option<Section<'a>>) -> Option<Edg
         }
         None => host_name(),
     };
-    section.finish(doc);
     Some(edge)
 }
 
@@ -138,30 +149,33 @@ fn rhythm<'a>(
     }
 }
 
-fn sources<'a>(doc: &mut Document<'a>, root: &mut Section<'a>) -> Option<Vec<Source>> {
+/// The names that sources have, and the sources themselves if nothing is wrong with them.
+fn sources<'a>(doc: &mut Document<'a>, root: &mut Section<'a>) -> (BTreeSet<String>, Option<Vec<Source>>) {
     let sections = root.sections(doc, "source");
     if sections.is_empty() {
         root.missing(doc, "source", "[[source]] with a name and include = [\"/var/log/app/*.log\"]");
     }
-    let mut names = HashSet::new();
+    let mut names = BTreeSet::new();
     let sources: Vec<_> = sections.into_iter().map(|section| source(doc, section, &mut names)).collect();
-    sources.into_iter().collect()
+    (names, sources.into_iter().collect())
 }
 
 fn source<'a>(
     doc: &mut Document<'a>,
     mut section: Section<'a>,
-    names: &mut HashSet<String>,
+    names: &mut BTreeSet<String>,
 ) -> Option<Source> {
     let name = section.string(doc, "name");
     let include = section.strings(doc, "include");
-    let exclude = section.strings(doc, "exclude");
+    let exclude = section.strings(doc, "exclude").unwrap_or_default();
     let start_at = section.string(doc, "start_at");
     let line_bytes_max = section.bytes(doc, "line_bytes_max").unwrap_or(1 << 20);
     let last_line_timeout = section.duration(doc, "last_line_timeout").unwrap_or(Duration::from_secs(5));
     let name = checked_name(doc, &section, name, names);
-    if include.is_empty() {
-        section.missing(doc, "include", "include = [\"/var/log/app/*.log\"]");
+    match &include {
+        None => section.missing(doc, "include", "include = [\"/var/log/app/*.log\"]"),
+        Some(globs) if globs.is_empty() => section.wrong(doc, "include", "names no file"),
+        Some(_) => {}
     }
     let start_at = match start_at.as_ref().map(|found| found.value.as_str()) {
         None | Some("beginning") => Some(StartAt::Beginning),
@@ -173,9 +187,9 @@ fn source<'a>(
             None
         }
     };
-    let include = globs(doc, include, FileGlob::parse);
-    let exclude = globs(doc, exclude, Exclude::parse);
     section.finish(doc);
+    let exclude = globs(doc, exclude, Exclude::parse);
+    let include = globs(doc, include?, FileGlob::parse);
     Some(Source {
         name: name?,
         include: include?,
@@ -208,51 +222,68 @@ fn globs<'a, T>(
 fn pipelines<'a>(
     doc: &mut Document<'a>,
     root: &mut Section<'a>,
-    sources: &[Source],
+    sources: &BTreeSet<String>,
+    judge: &mut PluginJudge<'_>,
 ) -> Option<Vec<Pipeline>> {
     let sections = root.sections(doc, "pipeline");
     if sections.is_empty() {
         root.missing(doc, "pipeline", "[[pipeline]] with a name and plugin = \"builtin:json\"");
     }
-    let mut names = HashSet::from(["dead_letter".to_owned()]);
+    let mut names = BTreeSet::from(["dead_letter".to_owned()]);
     let pipelines: Vec<_> =
-        sections.into_iter().map(|section| pipeline(doc, section, &mut names, sources)).collect();
+        sections.into_iter().map(|section| pipeline(doc, section, &mut names, sources, judge)).collect();
     pipelines.into_iter().collect()
 }
 
 fn pipeline<'a>(
     doc: &mut Document<'a>,
     mut section: Section<'a>,
-    names: &mut HashSet<String>,
-    all: &[Source],
+    names: &mut BTreeSet<String>,
+    all: &BTreeSet<String>,
+    judge: &mut PluginJudge<'_>,
 ) -> Option<Pipeline> {
     let name = section.string(doc, "name");
-    let named = section.strings(doc, "sources");
-    let shorthand = plugin(doc, &mut section, "plugin");
-    let sha256 = section.string(doc, "sha256");
-    let config = section.json(doc, "config");
+    let named = section.strings(doc, "sources").unwrap_or_default();
+    let plugins = plugins(doc, &mut section, judge);
     let name = checked_name(doc, &section, name, names);
+    section.finish(doc);
     let mut sources = Vec::new();
     for Found { value, key, at } in named {
-        if !all.is_empty() && !all.iter().any(|source| source.name == value) {
-            let known: Vec<&str> = all.iter().map(|source| source.name.as_str()).collect();
+        if !all.is_empty() && !all.contains(&value) {
+            let known: Vec<&str> = all.iter().map(String::as_str).collect();
             doc.mistake(at, &key, format!("there is no source `{value}`; there are {}", known.join(", ")));
         }
         sources.push(value);
     }
     if sources.is_empty() {
-        sources = all.iter().map(|source| source.name.clone()).collect();
+        sources = all.iter().cloned().collect();
     }
-    if shorthand.is_none() {
+    Some(Pipeline { name: name?, sources, plugins: plugins? })
+}
+
+/// The chain of a pipeline's plugins, each found, and all of them judged.
+fn plugins<'a>(
+    doc: &mut Document<'a>,
+    section: &mut Section<'a>,
+    judge: &mut PluginJudge<'_>,
+) -> Option<Vec<PluginSpec>> {
+    let named = section.string(doc, "plugin");
+    let sha256 = section.string(doc, "sha256");
+    let config = section.json(doc, "config");
+    let Some(Found { value, key, at }) = named else {
         section.missing(
             doc,
             "plugin",
             "plugin = \"builtin:json\", \"builtin:access\" or a path to a .wasm file",
         );
-    }
-    section.finish(doc);
-    let source = match (shorthand?, sha256) {
-        (PluginSource::File { path, .. }, None) => PluginSource::File { path, sha256: None },
+        return None;
+    };
+    let source = match value.strip_prefix("builtin:") {
+        Some(name) => PluginSource::Builtin(name.to_owned()),
+        None => PluginSource::File { path: doc.resolve(&value), sha256: None },
+    };
+    let source = match (source, sha256) {
+        (source, None) => source,
         (PluginSource::File { path, .. }, Some(Found { value, key, at })) => match value.parse::<Sha256>() {
             Ok(sha256) => PluginSource::File { path, sha256: Some(sha256) },
             Err(error) => {
@@ -260,33 +291,27 @@ fn pipeline<'a>(
                 return None;
             }
         },
-        (builtin, None) => builtin,
-        (_, Some(Found { key, at, .. })) => {
+        (PluginSource::Builtin(_), Some(Found { key, at, .. })) => {
             doc.mistake(at, &key, "a builtin plugin is part of this binary; leave sha256 out".to_owned());
             return None;
         }
     };
     let config = config.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    Some(Pipeline {
-        name: name?,
-        sources,
-        plugins: vec![PluginSpec { source, config, limits: Limits::default() }],
-    })
-}
-
-fn plugin<'a>(doc: &mut Document<'a>, section: &mut Section<'a>, key: &'static str) -> Option<PluginSource> {
-    let Found { value, .. } = section.string(doc, key)?;
-    Some(match value.strip_prefix("builtin:") {
-        Some(name) => PluginSource::Builtin(name.to_owned()),
-        None => PluginSource::File { path: doc.resolve(&value), sha256: None },
-    })
+    let plugins = vec![PluginSpec { source, config, limits: Limits::default() }];
+    match judge(&plugins) {
+        Ok(()) => Some(plugins),
+        Err(reason) => {
+            doc.mistake(at, &key, reason);
+            None
+        }
+    }
 }
 
 fn checked_name<'a>(
     doc: &mut Document<'a>,
     section: &Section<'a>,
     name: Option<Found<String>>,
-    names: &mut HashSet<String>,
+    names: &mut BTreeSet<String>,
 ) -> Option<String> {
     let Some(Found { value, key, at }) = name else {
         section.missing(doc, "name", "name = \"app\"");

@@ -105,19 +105,24 @@ pub(super) struct Section<'a> {
     at: usize,
     table: DeTable<'a>,
     known: BTreeSet<&'static str>,
+    present: BTreeSet<&'static str>,
 }
 
 impl<'a> Section<'a> {
     fn new(key: String, at: usize, table: DeTable<'a>) -> Self {
-        Self { key, at, table, known: BTreeSet::new() }
+        Self { key, at, table, known: BTreeSet::new(), present: BTreeSet::new() }
     }
 
     fn path(&self, name: &str) -> String {
         if self.key.is_empty() { name.to_owned() } else { format!("{}.{name}", self.key) }
     }
 
-    /// Notes that a key must be there; `example` shows how to write it.
+    /// Notes that a key must be there; `example` shows how to write it. One that is there and cannot be read has been
+    /// noted when it was read.
     pub(super) fn missing(&self, doc: &mut Document<'a>, name: &str, example: &str) {
+        if self.present.contains(name) {
+            return;
+        }
         doc.mistake(self.at, &self.path(name), format!("is missing; write {example}"));
     }
 
@@ -129,6 +134,7 @@ impl<'a> Section<'a> {
     fn take(&mut self, name: &'static str) -> Option<Found<DeValue<'a>>> {
         self.known.insert(name);
         let value: Spanned<DeValue<'a>> = self.table.remove(name)?;
+        self.present.insert(name);
         let at = value.span().start;
         Some(Found { value: value.into_inner(), key: self.path(name), at })
     }
@@ -146,11 +152,15 @@ impl<'a> Section<'a> {
     }
 
     /// A list of strings.
-    pub(super) fn strings(&mut self, doc: &mut Document<'a>, name: &'static str) -> Vec<Found<String>> {
-        let Some(Found { value, key, at }) = self.take(name) else { return Vec::new() };
+    pub(super) fn strings(
+        &mut self,
+        doc: &mut Document<'a>,
+        name: &'static str,
+    ) -> Option<Vec<Found<String>>> {
+        let Found { value, key, at } = self.take(name)?;
         let DeValue::Array(array) = value else {
             wrong_kind(doc, &key, at, &value, "a list of strings");
-            return Vec::new();
+            return None;
         };
         let mut strings = Vec::new();
         for (index, item) in array.into_iter().enumerate() {
@@ -160,7 +170,7 @@ impl<'a> Section<'a> {
                 other => wrong_kind(doc, &key, at, &other, "a string"),
             }
         }
-        strings
+        Some(strings)
     }
 
     /// A whole number from `least` on.
@@ -290,7 +300,7 @@ impl<'a> Section<'a> {
 }
 
 fn wrong_kind(doc: &mut Document<'_>, key: &str, at: usize, found: &DeValue<'_>, wanted: &str) {
-    doc.mistake(at, key, format!("is a {}; write {wanted}", found.type_str()));
+    doc.mistake(at, key, format!("is of type {}; write {wanted}", found.type_str()));
 }
 
 fn to_json(value: DeValue<'_>) -> Result<serde_json::Value, String> {

@@ -22,22 +22,53 @@ name = "app"
 include = ["logs/[*.log"]
 start_at = "middle"
 
+[[source]]
+name = "web"
+include = "logs/web.log"
+
+[[source]]
+name = "none"
+include = []
+
 [[pipeline]]
 name = "a b"
-sources = ["web"]
+sources = ["wbe"]
+
+[[pipeline]]
+name = "jsonn"
+plugin = "builtin:jsonn"
+
+[[pipeline]]
+name = "misconfigured"
+plugin = "builtin:json"
+config = { levels = 3 }
+
+[[pipeline]]
+name = "lost"
+plugin = "plugins/lost.wasm"
+colour = "red"
 "#,
     )
     .unwrap();
     let said = fail(&mut host.edge(&["check"]));
     let wanted = [
-        "edge.toml:2: agent.state_dir: is a integer; write a string",
+        "edge.toml:2: agent.state_dir: is of type integer; write a string",
         "edge.toml:3: agent.disk_budget: write a size like",
         "edge.toml:4: agent.colour: is not known here; known are",
         "edge.toml:7: central.url: ftp://somewhere: scheme `ftp` is not served; write file, s3, gs or az",
         "edge.toml:11: source[0].include[0]:",
         "edge.toml:12: source[0].start_at: write \"beginning\" or \"end\"",
-        "edge.toml:15: pipeline[0].name: `a b`: write letters, digits and _ only",
+        "edge.toml:16: source[1].include: is of type string; write a list of strings",
+        "edge.toml:18: source[2].include: names no file",
+        "edge.toml:23: pipeline[0].name: `a b`: write letters, digits and _ only",
+        "edge.toml:24: pipeline[0].sources[0]: there is no source `wbe`; there are app, none, web",
         "pipeline[0].plugin: is missing; write",
+        "edge.toml:28: pipeline[1].plugin: there is no built-in plugin `jsonn`, only: access, json",
+        "edge.toml:32: pipeline[2].plugin: builtin:json refuses its configuration: unknown field `levels`",
+        "edge.toml:37: pipeline[3].plugin: cannot read the plugin",
+        "No such file or directory",
+        "edge.toml:38: pipeline[3].colour: is not known here",
+        "15 mistakes",
     ];
     for line in wanted {
         assert!(said.contains(line), "`{line}` is not in:\n{said}");
