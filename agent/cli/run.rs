@@ -19,7 +19,7 @@ const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Args {
     #[command(flatten)]
     config: ConfigArg,
-    /// End when everything that stands in the files now has arrived.
+    /// End when everything that stands in the files now has arrived, waiting for a central store that is away.
     #[arg(long)]
     once: bool,
 }

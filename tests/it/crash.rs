@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
-use crate::support::{Host, read_back, succeed};
+use crate::support::{Host, read_back, succeed, terminate};
 
 /// Line number `n`: every 50th is broken JSON, which still tells its number.
 fn line(n: u64) -> String {
@@ -131,8 +131,7 @@ fn a_stop_drains_and_the_next_start_goes_on() {
     fs::write(host.path("logs/a.log"), &text).unwrap();
     let mut agent = host.start();
     crate::support::eventually("Bronze is there", || host.path("state/bronze/_delta_log").exists());
-    let pid = rustix::process::Pid::from_child(&agent);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    terminate(&agent);
     assert!(agent.wait().unwrap().success());
     host.finish();
     assert_each_once(&host, 3_000);

@@ -8,7 +8,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 
-use crate::support::{Host, eventually, python, succeed};
+use crate::support::{Host, eventually, python, succeed, terminate};
 
 const KEY: &str = "edge";
 const SECRET: &str = "edge-secret";
@@ -43,6 +43,15 @@ fn store_options(address: SocketAddr) -> String {
     )
 }
 
+/// Has the host put to the server at `address`.
+fn put_to_s3(host: &Host, address: SocketAddr) {
+    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
+    let url = format!("url = \"file://{}\"", host.path("lake").display());
+    let options = store_options(address);
+    let edge = edge.replace(&url, &format!("url = \"s3://logs/lake\"\n\n[central.options]\n{options}"));
+    fs::write(host.path("edge.toml"), edge).unwrap();
+}
+
 #[test]
 fn silver_waits_for_an_s3_server_that_is_away_and_gold_is_made_there() {
     let host = Host::new("builtin:json");
@@ -52,11 +61,8 @@ fn silver_waits_for_an_s3_server_that_is_away_and_gold_is_made_there() {
     let address = listener.local_addr().unwrap();
     drop(listener);
 
+    put_to_s3(&host, address);
     let options = store_options(address);
-    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
-    let url = format!("url = \"file://{}\"", host.path("lake").display());
-    let edge = edge.replace(&url, &format!("url = \"s3://logs/lake\"\n\n[central.options]\n{options}"));
-    fs::write(host.path("edge.toml"), edge).unwrap();
     let central = format!(
         "url = \"s3://logs/lake\"\n\n[options]\n{options}\n[[view]]\nname = \"levels\"\n\
          sql = \"SELECT level AS log_level, count(*) AS log_count FROM app GROUP BY level\"\n"
@@ -74,8 +80,7 @@ fn silver_waits_for_an_s3_server_that_is_away_and_gold_is_made_there() {
     let objects =
         || walkdir::WalkDir::new(&landing).into_iter().flatten().filter(|e| e.file_type().is_file()).count();
     eventually("rows and dead letters are in the landing", || objects() >= 2);
-    let pid = rustix::process::Pid::from_child(&agent);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    terminate(&agent);
     assert!(agent.wait().unwrap().success());
 
     succeed(&mut host.central(&["compact"]));
@@ -115,4 +120,42 @@ fn regression_a_verdict_that_comes_while_others_are_put_is_put_too() {
         host.finish();
         assert_eq!(host.read("lake/silver/app", &["offset"]).len(), 2_000 * (round + 1));
     }
+}
+
+/// An agent whose Silver waits for a server that takes connections and never answers, and what it shipped before.
+fn with_a_silent_server() -> (Host, TcpListener, std::process::Child) {
+    let host = Host::new("builtin:json");
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    put_to_s3(&host, silent.local_addr().unwrap());
+    fs::write(host.path("logs/a.log"), "{\"message\":\"m1\"}\n").unwrap();
+    let agent = host.start();
+    eventually("Silver waits to be put", || {
+        fs::read_dir(host.path("state/silver/app/_delta_log")).is_ok_and(|log| log.count() > 1)
+    });
+    (host, silent, agent)
+}
+
+fn assert_the_next_start_ships_what_was_left(host: &Host) {
+    host.configure("builtin:json", "");
+    host.finish();
+    assert_eq!(host.read("lake/silver/app", &["message"]).len(), 1);
+}
+
+#[test]
+fn a_stop_waits_for_the_central_store_only_so_long() {
+    let (host, _silent, mut agent) = with_a_silent_server();
+    terminate(&agent);
+    assert!(agent.wait().unwrap().success());
+    assert_the_next_start_ships_what_was_left(&host);
+}
+
+#[test]
+fn a_second_signal_stops_at_once() {
+    let (host, _silent, mut agent) = with_a_silent_server();
+    terminate(&agent);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert!(agent.try_wait().unwrap().is_none(), "the first signal waits for what is left");
+    terminate(&agent);
+    assert_eq!(agent.wait().unwrap().code(), Some(1));
+    assert_the_next_start_ships_what_was_left(&host);
 }

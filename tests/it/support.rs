@@ -48,6 +48,12 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Sends SIGTERM.
+pub fn terminate(process: &Child) {
+    rustix::process::kill_process(rustix::process::Pid::from_child(process), rustix::process::Signal::TERM)
+        .unwrap();
+}
+
 /// A host with its logs and state folder, and a lake beside it, all in one temporary folder.
 pub struct Host {
     folder: TempDir,
