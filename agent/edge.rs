@@ -23,8 +23,9 @@ use tracing::{Instrument, info, info_span};
 use crate::bronze;
 use crate::clock::Clock;
 use crate::config::{Edge, Pipeline};
+use crate::memory;
 use crate::shutdown::{Phase, Shutdown};
-use crate::state::{self, Opening, State, StateError, folder};
+use crate::state::{self, Onward, Opening, State, StateError, folder};
 use crate::sync::{Sync, Synced, sync};
 use crate::table::{TableError, TableVersion};
 use crate::tail::{TailError, TailLimits};
@@ -77,8 +78,8 @@ pub enum EdgeError {
     Stage(#[from] tokio::task::JoinError),
 }
 
-/// How far the consumers of one pipeline's tables have committed, for housekeeping.
-#[derive(Debug, Default)]
+/// How far the consumers of a Silver table, and of Bronze for it, have committed, for housekeeping.
+#[derive(Debug)]
 struct Progress {
     /// The last Bronze version that Silver judged.
     judged: AtomicU64,
@@ -89,6 +90,14 @@ struct Progress {
 }
 
 impl Progress {
+    fn new(judged: TableVersion, onward: &Onward) -> Arc<Self> {
+        Arc::new(Self {
+            judged: AtomicU64::new(judged.0),
+            followed: AtomicU64::new(onward.followed.0),
+            synced: AtomicU64::new(onward.synced.0),
+        })
+    }
+
     fn set(cell: &AtomicU64, version: TableVersion) {
         cell.store(version.0, Ordering::Release);
     }
@@ -98,9 +107,17 @@ impl Progress {
     }
 }
 
-/// How much the disk budget lets the tail stage commit until housekeeping looks again, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Room(u64);
+/// How far the disk budget lets the tail stage go on, as housekeeping saw it last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Room {
+    /// Up to here commits may be charged, in bytes, counted from the start of the agent.
+    charged_max: u64,
+    /// Whether there was room at all.
+    is_full: bool,
+}
+
+/// What the tail stage has charged for its commits so far, in bytes.
+type Charged = Arc<AtomicU64>;
 
 /// Loads the plugins of all pipelines.
 ///
@@ -129,28 +146,30 @@ pub async fn run(
     let chains = open_chains(edge, &engine)?;
     let written: Vec<_> = chains.iter().map(|chain| Arc::clone(chain.output_schema())).collect();
     let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
-    let State { lock, bronze, restored, silvers, syncs, dead_letters, followed, synced, retired } = state;
+    memory::give_back();
+    let State { lock, bronze, restored, silvers, dead_letters, retired } = state;
     let tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, TailLimits::default())?;
     info!(state = %edge.state_dir.display(), host = edge.host, "agent started");
 
     let mut stages: JoinSet<Result<(), EdgeError>> = JoinSet::new();
-    let (room, room_seen) = watch::channel(Room(0));
+    let (room, room_seen) = watch::channel(Room::default());
+    let charged = Charged::default();
     let (bronze_ended, bronze_end) = watch::channel(false);
     let bronze_table = Arc::clone(bronze.table());
-    let progress: Vec<Arc<Progress>> = silvers.iter().map(|_| Arc::default()).collect();
-    for (progress, synced) in progress.iter().zip(synced) {
-        Progress::set(&progress.synced, synced);
-    }
-    let mut tables = Vec::new();
-    let mut silver_ends = Vec::new();
-    for (((silver, chain), followed), (pipeline, progress)) in
-        silvers.into_iter().zip(chains).zip(followed).zip(edge.pipelines.iter().zip(&progress))
+    let mut upkept = Vec::new();
+    let spawn_sync = |stages: &mut JoinSet<_>, sync: Option<Sync>, end, progress: &Arc<Progress>| {
+        let Some(sync) = sync else { return };
+        let span = info_span!("sync", table = sync.name);
+        let stage = sync_stage(sync, end, Arc::clone(progress), Arc::clone(&clock), shutdown.clone());
+        stages.spawn(stage.instrument(span));
+    };
+    for ((silver, onward), (chain, pipeline)) in
+        silvers.into_iter().zip(chains.into_iter().zip(&edge.pipelines))
     {
-        Progress::set(&progress.judged, silver.cursor);
-        Progress::set(&progress.followed, followed);
-        tables.push(Arc::clone(&silver.table));
+        let progress = Progress::new(silver.cursor, &onward);
+        upkept.push((Arc::clone(&silver.table), Arc::clone(&progress)));
         let (ended, end) = watch::channel(false);
-        silver_ends.push(end);
+        spawn_sync(&mut stages, onward.sync, end, &progress);
         let stage = transform::Stage {
             bronze: Arc::clone(&bronze_table),
             silver,
@@ -158,7 +177,7 @@ pub async fn run(
             chain,
             sources: pipeline.sources.clone(),
             rhythm: edge.silver_flush,
-            progress: Arc::clone(progress),
+            progress,
             held: held::HeldNote::new(&edge.state_dir, &pipeline.name),
             clock: Arc::clone(&clock),
         };
@@ -175,10 +194,12 @@ pub async fn run(
             .instrument(span),
         );
     }
-    for ((state, end), progress) in syncs.into_iter().zip(silver_ends).zip(&progress) {
-        let span = info_span!("sync", table = state.name);
-        let stage = sync_stage(state, end, Arc::clone(progress), Arc::clone(&clock), shutdown.clone());
-        stages.spawn(stage.instrument(span));
+    for (table, onward) in retired {
+        // It has judged all that it ever will.
+        let progress = Progress::new(TableVersion(u64::MAX), &onward);
+        let (_, end) = watch::channel(true);
+        spawn_sync(&mut stages, onward.sync, end, &progress);
+        upkept.push((table, progress));
     }
     let stage = tail::Stage {
         tail,
@@ -188,6 +209,7 @@ pub async fn run(
         mode,
         is_held: false,
         room: room_seen,
+        charged: Arc::clone(&charged),
         clock: Arc::clone(&clock),
     };
     let stopped = shutdown.clone();
@@ -203,12 +225,11 @@ pub async fn run(
         folder: edge.state_dir.clone(),
         budget_bytes: edge.disk_budget_bytes,
         bronze: bronze_table,
-        silvers: tables,
+        silvers: upkept,
         dead_letters,
-        progress,
-        retired,
         central: edge.central.is_some(),
         room,
+        charged,
         clock,
     };
     let (upkeep_stopper, upkeep_stopped) = watch::channel(false);

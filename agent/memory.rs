@@ -1,14 +1,31 @@
-//! What the allocator keeps.
+//! What the allocator keeps of freed memory. Figures and names are those of glibc's `mallopt` and `malloc_trim`; with
+//! another C library nothing is done.
 
 /// The largest block that is not given back to the system at once, in bytes; of free memory at the end of the heap,
 /// twice as much is kept.
-const KEPT_BYTES: usize = 8 << 20;
+#[cfg(target_env = "gnu")]
+const KEPT_BYTES: i32 = 8 << 20;
 
 /// Has freed memory kept for the next batch, within a bound; to be called once, before there is work.
 ///
-/// glibc gives each large block back when it is freed, and takes it anew, page by page, for the next batch: a fifth of
-/// the way from file to Parquet. By its manual (`mallopt`, `M_MMAP_THRESHOLD`) the limit from which a block is large, and
-/// with it what is kept, follows the largest block that was freed so far. This frees one that was never touched.
+/// By default each large block is given back when it is freed, and taken anew, page by page, for the next batch: a fifth
+/// of the way from file to Parquet.
 pub fn settle() {
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(KEPT_BYTES)));
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "the C library has no other way")]
+    // SAFETY: the calls set parameters of the allocator, which may be set at any time.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT_BYTES);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * KEPT_BYTES);
+    }
+}
+
+/// Gives all free memory back to the system, for after work that is not done again: compiling a plugin takes 100 MB.
+pub fn give_back() {
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "the C library has no other way")]
+    // SAFETY: only memory that is free is touched.
+    unsafe {
+        libc::malloc_trim(0);
+    }
 }

@@ -4,12 +4,12 @@
 //! anything is written to it, with the commands that settle it.
 
 mod error;
+mod retired;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
-use tracing::warn;
 
 pub use error::StateError;
 
@@ -62,28 +62,22 @@ pub struct State {
     /// Where tailing stands.
     pub restored: Restored,
     /// The Silver tables, in the order of the pipelines.
-    pub silvers: Vec<Silver>,
-    /// The Silver tables on their way to the landing; empty without a central store.
-    pub syncs: Vec<Sync>,
+    pub silvers: Vec<(Silver, Onward)>,
     /// The dead-letter table.
     pub dead_letters: Arc<DeadLetters>,
-    /// Where each Silver log has been copied to the dead-letter table, in the order of the pipelines.
-    pub followed: Vec<TableVersion>,
-    /// Up to where each Silver table is in the landing, in the order of the pipelines.
-    pub synced: Vec<TableVersion>,
-    /// Silver tables whose pipelines were taken out of the configuration.
-    pub retired: Vec<Retired>,
+    /// Silver tables that no pipeline writes any more.
+    pub retired: Vec<(Arc<LocalTable>, Onward)>,
 }
 
-/// A Silver table whose pipeline was taken out of the configuration: kept, not written.
+/// How far what a Silver table holds has gone on from there.
 #[derive(Debug)]
-pub struct Retired {
-    /// The table.
-    pub place: Place,
-    /// Its newest version.
-    pub version: TableVersion,
+pub struct Onward {
+    /// Up to where the dead-letter table has its dead letters.
+    pub followed: TableVersion,
     /// Up to where it is in the landing.
     pub synced: TableVersion,
+    /// Its way to the landing; none without a central store.
+    pub sync: Option<Sync>,
 }
 
 /// Locks and opens the state folder of `edge`, creating what a first start needs.
@@ -117,21 +111,27 @@ pub async fn open(
         dead_letters: Arc::clone(&dead_letters),
     };
     seal.tables = known;
-    let mut state = Parts::default();
+    let mut silvers = Vec::new();
     for (pipeline, written) in edge.pipelines.iter().zip(written) {
         let name = format!("{}/{}", folder::SILVER, pipeline.name);
         let place = root.join(&name);
         let columns = open::columns(&place, written).map_err(StateError::Silver)?;
-        let snapshot = Snapshot::load(&place).await?;
+        let snapshot = retired::unless_changed(&place, &folder.join(&name), &columns).await?;
         let silver = match &snapshot {
             Some(snapshot) => {
                 take_up(&place, snapshot, &pipeline.name, columns, &around, opening, folder, now).await?
             }
             None => {
-                let start = if seal.tables.contains_key(&name) {
-                    start_of_missing(folder, &name, &bronze_table, opening).await?
-                } else {
-                    oldest_whole(&bronze_table).await?
+                let start = match seal.tables.get(&name) {
+                    None => oldest_whole(&bronze_table).await?,
+                    Some(id) => {
+                        let silver = root.join(folder::SILVER);
+                        let bronze = bronze_table.id();
+                        match retired::end_of_replaced(&silver, &pipeline.name, id, bronze).await? {
+                            Some(end) => end,
+                            None => start_of_missing(folder, &name, &bronze_table, opening).await?,
+                        }
+                    }
                 };
                 open::create(&place, &pipeline.name, columns, &around, start, now)
                     .await
@@ -139,87 +139,51 @@ pub async fn open(
             }
         };
         seal.tables.insert(name, silver.table.id().to_owned());
-        state.add(edge, silver, snapshot.as_ref(), &dead_letters, now).await?;
+        let onward = Onward::of(edge, &pipeline.name, &silver.table, &dead_letters, now).await?;
+        silvers.push((silver, onward));
     }
     seal.tables.insert(folder::BRONZE.to_owned(), bronze_table.id().to_owned());
     seal.tables.insert(folder::DEAD_LETTER.to_owned(), dead_letters.table().id().to_owned());
     for place in std::iter::once(bronze_table.place())
         .chain(std::iter::once(dead_letters.table().place()))
-        .chain(state.silvers.iter().map(|silver| silver.table.place()))
+        .chain(silvers.iter().map(|(silver, _)| silver.table.place()))
     {
         housekeeping::sweep(place).await?;
     }
     let bronze = Bronze::open(bronze_table, &edge.host, snapshot.as_ref(), restored.losses, seal).await?;
-    let retired = retired(edge, &root).await?;
-    let Parts { silvers, syncs, followed, synced } = state;
-    Ok(State { lock, bronze, restored, silvers, syncs, dead_letters, followed, synced, retired })
+    let retired = retired::open(edge, &root, &dead_letters, now).await?;
+    Ok(State { lock, bronze, restored, silvers, dead_letters, retired })
 }
 
-#[derive(Default)]
-struct Parts {
-    silvers: Vec<Silver>,
-    syncs: Vec<Sync>,
-    followed: Vec<TableVersion>,
-    synced: Vec<TableVersion>,
-}
-
-impl Parts {
-    /// Adds an opened Silver table: its way to the landing, and what the dead-letter table has of it.
-    async fn add(
-        &mut self,
+impl Onward {
+    /// Of the rows that go to the fleet table `name`. What a crash kept from the dead-letter table is copied there.
+    async fn of(
         edge: &Edge,
-        silver: Silver,
-        snapshot: Option<&Snapshot>,
+        name: &str,
+        table: &Arc<LocalTable>,
         dead_letters: &DeadLetters,
         now: Timestamp,
-    ) -> Result<(), TableError> {
-        let (table, id) = (&silver.table, silver.table.id().to_owned());
-        let from = match Snapshot::load(dead_letters.table().place()).await? {
-            Some(dead) => dead.cursor(&Cursor::Silver(id.clone())).await?.unwrap_or(0),
-            None => 0,
-        };
-        let from = TableVersion(from.unsigned_abs());
+    ) -> Result<Self, TableError> {
+        let id = table.id().to_owned();
+        let from = cursor(dead_letters.table().place(), &Cursor::Silver(id.clone())).await?;
         let followed = dead_letters.follow(table.place(), &id, from, table.version(), now).await?;
-        self.followed.push(followed);
-        let synced = match snapshot {
-            Some(snapshot) => synced(snapshot).await?,
-            None => TableVersion(0),
-        };
-        self.synced.push(synced);
-        if let Some(central) = &edge.central {
-            self.syncs.push(Sync {
-                name: silver.name.clone(),
-                host: silver.host.clone(),
-                silver: Arc::clone(table),
-                dead_letters: dead_letters.table().place().clone(),
-                central: central.clone(),
-                cursor: synced,
-            });
-        }
-        self.silvers.push(silver);
-        Ok(())
+        let synced = cursor(table.place(), &Cursor::Sync).await?;
+        let sync = edge.central.as_ref().map(|central| Sync {
+            name: name.to_owned(),
+            host: edge.host.clone(),
+            silver: Arc::clone(table),
+            dead_letters: dead_letters.table().place().clone(),
+            central: central.clone(),
+            cursor: synced,
+        });
+        Ok(Self { followed, synced, sync })
     }
 }
 
-async fn synced(snapshot: &Snapshot) -> Result<TableVersion, TableError> {
-    Ok(TableVersion(snapshot.cursor(&Cursor::Sync).await?.unwrap_or(0).unsigned_abs()))
-}
-
-/// The Silver tables that no pipeline of `edge` writes.
-async fn retired(edge: &Edge, root: &Place) -> Result<Vec<Retired>, StateError> {
-    let silver = root.join(folder::SILVER);
-    let mut retired = Vec::new();
-    for name in silver.folders().await? {
-        if edge.pipelines.iter().any(|pipeline| pipeline.name == name) {
-            continue;
-        }
-        let place = silver.join(&name);
-        if let Some(snapshot) = Snapshot::load(&place).await? {
-            warn!(table = %place.url(), "no pipeline writes this table; it is kept as it is");
-            retired.push(Retired { version: snapshot.version(), synced: synced(&snapshot).await?, place });
-        }
-    }
-    Ok(retired)
+/// The version that a table has consumed of another.
+async fn cursor(place: &Place, cursor: &Cursor) -> Result<TableVersion, TableError> {
+    let Some(snapshot) = Snapshot::load(place).await? else { return Ok(TableVersion(0)) };
+    Ok(TableVersion(snapshot.cursor(cursor).await?.unwrap_or(0).unsigned_abs()))
 }
 
 async fn open_bronze(

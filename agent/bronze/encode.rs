@@ -19,7 +19,7 @@ use crate::table::{DataFile, Statistics};
 use crate::tail::{Lines, Origin};
 
 /// The layout that is fastest to write at a good ratio: lines with their lengths apart and zstd 1, deltas for what counts
-/// up. Lines have no statistics: nothing is ever found by their minimum. What stays the same for stretches of rows is
+/// up. These have no statistics: nothing is ever found by a line's minimum, and the log has those of the numbers. What stays the same for stretches of rows is
 /// encoded apart, by stretch ([`RunColumn`]).
 fn properties() -> WriterProperties {
     let mut properties = WriterProperties::builder()
@@ -32,7 +32,9 @@ fn properties() -> WriterProperties {
             .set_column_statistics_enabled(ColumnPath::from(text), EnabledStatistics::None);
     }
     for number in ["offset", "cut_bytes"] {
-        properties = properties.set_column_encoding(ColumnPath::from(number), Encoding::DELTA_BINARY_PACKED);
+        properties = properties
+            .set_column_encoding(ColumnPath::from(number), Encoding::DELTA_BINARY_PACKED)
+            .set_column_statistics_enabled(ColumnPath::from(number), EnabledStatistics::None);
     }
     properties.build()
 }

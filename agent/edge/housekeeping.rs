@@ -6,16 +6,15 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tracing::warn;
 
-use super::{Progress, Room};
+use super::{Charged, Progress, Room};
 use crate::clock::Clock;
 use crate::silver::{DeadLetters, Verdict};
-use crate::state::Retired;
-use crate::store::Place;
 use crate::table::housekeeping::{Allowance, Expiry, Upkeep, needed, tidy};
 use crate::table::{LocalTable, Snapshot, TableError, TableVersion, log};
 
@@ -34,14 +33,13 @@ pub(super) struct Housekeeping {
     pub(super) folder: PathBuf,
     pub(super) budget_bytes: u64,
     pub(super) bronze: Arc<LocalTable>,
-    pub(super) silvers: Vec<Arc<LocalTable>>,
+    /// Silver tables, those that no pipeline writes any more included, and how far their consumers are.
+    pub(super) silvers: Vec<(Arc<LocalTable>, Arc<Progress>)>,
     pub(super) dead_letters: Arc<DeadLetters>,
-    pub(super) progress: Vec<Arc<Progress>>,
-    /// Tables of pipelines that were taken out of the configuration.
-    pub(super) retired: Vec<Retired>,
     /// Whether Silver goes to a central store.
     pub(super) central: bool,
     pub(super) room: watch::Sender<Room>,
+    pub(super) charged: Charged,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -70,14 +68,17 @@ impl Housekeeping {
     }
 
     async fn pass(&self, upkeeps: &mut Upkeeps) -> Result<(), TableError> {
+        // What is charged from here on may not be seen by the look that follows.
+        let charged = self.charged.load(Ordering::Acquire);
         let disk = disk_use(&self.folder, self.budget_bytes);
         let mut excess = match disk.used_bytes > disk.share(RECLAIM_ABOVE) {
             true => disk.used_bytes - disk.share(RECLAIM_TO),
             false => 0,
         };
-        self.room.send_replace(Room(disk.room_bytes()));
+        let room = disk.room_bytes();
+        self.room.send_replace(Room { charged_max: charged + room, is_full: room == 0 });
 
-        for ((table, upkeep), progress) in self.silvers.iter().zip(&mut upkeeps.silvers).zip(&self.progress) {
+        for ((table, progress), upkeep) in self.silvers.iter().zip(&mut upkeeps.silvers) {
             if upkeep.is_due(table, excess) {
                 let Some(snapshot) = Snapshot::load(table.place()).await? else { continue };
                 let synced = Progress::get(&progress.synced);
@@ -98,7 +99,7 @@ impl Housekeeping {
         if upkeeps.bronze.is_due(&self.bronze, excess)
             && let Some(snapshot) = Snapshot::load(self.bronze.place()).await?
         {
-            let consumed = self.progress.iter().map(|progress| Progress::get(&progress.judged)).min();
+            let consumed = self.silvers.iter().map(|(_, progress)| Progress::get(&progress.judged)).min();
             let consumed = consumed.unwrap_or_default();
             let expiry = Expiry::Except(needed(&self.bronze, consumed).await?);
             let allowance = Allowance { consumed, reclaim_bytes: excess, expiry };
@@ -124,17 +125,12 @@ impl Housekeeping {
         Ok(tidied.bytes_freed.min(allowance.reclaim_bytes))
     }
 
-    /// The dead letters' files that are not in the landing, those of pipelines that were taken out included.
+    /// The dead letters' files that are not in the landing.
     async fn unsynced_dead(&self) -> Result<HashSet<String>, TableError> {
-        let mut logs: Vec<(&Place, TableVersion, TableVersion)> =
-            self.retired.iter().map(|table| (&table.place, table.synced, table.version)).collect();
-        for (table, progress) in self.silvers.iter().zip(&self.progress) {
-            logs.push((table.place(), Progress::get(&progress.synced), table.version()));
-        }
         let mut paths = HashSet::new();
-        for (place, synced, newest) in logs {
-            for number in synced.0 + 1..=newest.0 {
-                let Some(mut entry) = log::read(place, TableVersion(number)).await? else { continue };
+        for (table, progress) in &self.silvers {
+            for number in Progress::get(&progress.synced).0 + 1..=table.version().0 {
+                let Some(mut entry) = log::read(table.place(), TableVersion(number)).await? else { continue };
                 let verdict = entry.info.get_mut("verdict").map(serde_json::Value::take);
                 let verdict = verdict.and_then(|json| serde_json::from_value::<Verdict>(json).ok());
                 paths.extend(verdict.and_then(|v| v.dead_letters).map(|dead| dead.object.path));

@@ -1,13 +1,14 @@
 //! The tail stage: files to Bronze.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{EdgeError, Room, RunMode, sleep_until};
+use super::{Charged, EdgeError, Room, RunMode, sleep_until};
 use crate::bronze::Bronze;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Rhythm;
@@ -16,6 +17,9 @@ use crate::tail::{Change, LineBatch, ReadOutcome, Tail, Watch};
 
 /// Open files are read at once when they are written to; files that are not open wait this long for a scan.
 const WRITTEN_SCAN_DELAY: Duration = Duration::from_millis(250);
+
+/// What the log entry of a commit takes, about, in bytes.
+const ENTRY_BYTES: u64 = 2_048;
 
 /// What the tail stage works on.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ pub(super) struct Stage {
     pub(super) mode: RunMode,
     pub(super) is_held: bool,
     pub(super) room: watch::Receiver<Room>,
+    pub(super) charged: Charged,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -43,18 +48,13 @@ impl Stage {
         let mut watch = Watch::new();
         let mut open = self.empty();
         let mut scan_at = Instant::now();
-        let mut taken = 0;
         while shutdown.phase() == Phase::Running {
-            if self.room.has_changed().unwrap_or(false) {
-                taken = 0;
-            }
-            let Room(room) = *self.room.borrow_and_update();
-            if taken >= room {
+            let charged_max = self.room.borrow_and_update().charged_max;
+            if self.charged.load(Ordering::Acquire) >= charged_max {
                 tokio::select! {
                     _ = self.room.changed() => self.tell_whether_held(),
                     () = shutdown.draining() => break,
                 }
-                taken = 0;
                 continue;
             }
             if Instant::now() >= scan_at {
@@ -67,7 +67,7 @@ impl Stage {
                 open.due = Some(Instant::now() + self.rhythm.interval);
             }
             match outcome {
-                ReadOutcome::Full | ReadOutcome::DayOver => taken += self.flush(&mut open).await?,
+                ReadOutcome::Full | ReadOutcome::DayOver => self.flush(&mut open).await?,
                 ReadOutcome::Rescan => scan_at = Instant::now(),
                 ReadOutcome::More => {}
                 ReadOutcome::Drained(due) => {
@@ -90,7 +90,7 @@ impl Stage {
                 }
             }
             if open.due.is_some_and(|due| due <= Instant::now()) {
-                taken += self.flush(&mut open).await?;
+                self.flush(&mut open).await?;
             }
         }
         self.flush(&mut open).await?;
@@ -109,9 +109,9 @@ impl Stage {
         watch.follow(self.tail.folders());
     }
 
-    /// Commits what is open, and returns what it will cost on disk until it has expired: in Bronze and, about as
-    /// much, in Silver.
-    async fn flush(&mut self, open: &mut Open) -> Result<u64, EdgeError> {
+    /// Commits what is open, and charges what it will cost on disk until it has expired: in Bronze and, about as much,
+    /// in Silver.
+    async fn flush(&mut self, open: &mut Open) -> Result<(), EdgeError> {
         let Open { batch, .. } = std::mem::replace(open, self.empty());
         let now = self.clock.now();
         let bytes = match batch.ingested() {
@@ -121,12 +121,13 @@ impl Stage {
                 self.bronze.commit(Some((&lines, first)), &mut self.tail, now).await?
             }
         };
-        Ok(2 * bytes)
+        self.charged.fetch_add(2 * (bytes + ENTRY_BYTES), Ordering::AcqRel);
+        Ok(())
     }
 
     /// Says once that the budget is full, and once that it no longer is.
     fn tell_whether_held(&mut self) {
-        let is_held = *self.room.borrow() == Room(0);
+        let is_held = self.room.borrow().is_full;
         if is_held != self.is_held {
             self.is_held = is_held;
             match is_held {

@@ -1,8 +1,9 @@
 //! Opening a pipeline's Silver table: its cursor must count the Bronze table that is there.
 
+use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use serde_json::json;
 
 use super::columns::{reserved, silver_columns, with_partition};
@@ -47,21 +48,6 @@ pub enum OpenError {
         cursor: TableVersion,
         /// The version after which Bronze is whole.
         oldest: TableVersion,
-    },
-    /// A plugin now writes a column with another type than the table has.
-    #[error(
-        "{silver}: the plugins now write `{column}` as {now}, the table has it as {was}; a table never changes \
-         a type: give the pipeline another name, and its rows go to a table of their own"
-    )]
-    ChangedType {
-        /// The Silver table's address.
-        silver: String,
-        /// The column.
-        column: String,
-        /// The type that the plugins write.
-        now: String,
-        /// The type that the table has.
-        was: String,
     },
     /// A plugin writes a column that Silver adds itself.
     #[error("{silver}: the plugins write a column `{column}`, which Silver adds itself; rename it")]
@@ -114,10 +100,10 @@ pub async fn create(
     Ok(silver(table, name, columns, around, start, Ledger::default()))
 }
 
-/// Takes up the table that `snapshot` shows, adding columns that are new.
+/// Takes up the table that `snapshot` shows, adding columns that are new; none has changed its type ([`changed_type`]).
 ///
 /// # Errors
-/// The cursor does not fit Bronze, a column changed its type, or the log is damaged.
+/// The cursor does not fit Bronze, or the log is damaged.
 pub async fn open(
     place: &Place,
     snapshot: &Snapshot,
@@ -139,7 +125,7 @@ pub async fn open(
     let (ledger, anchor) = Ledger::read(place, snapshot.version()).await?;
     table.set_anchor(anchor);
     let had = snapshot.schema()?;
-    let columns = merge(&address, &had, &columns)?;
+    let columns = merge(&had, &columns);
     if columns.fields().len() + 1 > had.fields().len() {
         let info = vec![log::commit_info("ADD COLUMNS", json!({}), now)];
         table.commit_with_schema(&with_partition(&columns), info, now).await?;
@@ -166,22 +152,36 @@ fn silver(
     }
 }
 
-/// The table's columns, then those that are new in `wanted`.
-fn merge(silver: &str, had: &Schema, wanted: &Schema) -> Result<SchemaRef, OpenError> {
-    let mut fields: Vec<_> = had.fields().iter().filter(|field| field.name() != PARTITION).cloned().collect();
-    for field in wanted.fields() {
-        match had.column_with_name(field.name()) {
-            None => fields.push(Arc::new(field.as_ref().clone().with_nullable(true))),
-            Some((_, known)) if known.data_type().equals_datatype(field.data_type()) => {}
-            Some((_, known)) => {
-                return Err(OpenError::ChangedType {
-                    silver: silver.to_owned(),
-                    column: field.name().clone(),
-                    now: field.data_type().to_string(),
-                    was: known.data_type().to_string(),
-                });
-            }
-        }
+/// A column that has one type in the table, and another in what is to be written.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ChangedType {
+    column: String,
+    was: DataType,
+    now: DataType,
+}
+
+impl fmt::Display for ChangedType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` was {}, and is {}", self.column, self.was, self.now)
     }
-    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// The first column of `wanted` that a table with the columns `had` cannot take.
+pub fn changed_type(had: &Schema, wanted: &Schema) -> Option<ChangedType> {
+    wanted.fields().iter().find_map(|field| {
+        let (_, known) = had.column_with_name(field.name())?;
+        (!known.data_type().equals_datatype(field.data_type())).then(|| ChangedType {
+            column: field.name().clone(),
+            was: known.data_type().clone(),
+            now: field.data_type().clone(),
+        })
+    })
+}
+
+/// The table's columns, then those that are new in `wanted`.
+fn merge(had: &Schema, wanted: &Schema) -> SchemaRef {
+    let mut fields: Vec<_> = had.fields().iter().filter(|field| field.name() != PARTITION).cloned().collect();
+    let new = wanted.fields().iter().filter(|field| had.column_with_name(field.name()).is_none());
+    fields.extend(new.map(|field| Arc::new(field.as_ref().clone().with_nullable(true))));
+    Arc::new(Schema::new(fields))
 }

@@ -40,6 +40,15 @@ pub fn sync_folders(folder: &FsPath) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Gives a folder another name in the same place, durably.
+///
+/// # Errors
+/// It cannot be renamed, or the folder above cannot be synced.
+pub fn rename_folder(from: &FsPath, to: &FsPath) -> std::io::Result<()> {
+    std::fs::rename(from, to)?;
+    durable::sync_folder(to.parent().unwrap_or(FsPath::new("/")))
+}
+
 /// Options of an object store by name, as `object_store` spells them (`aws_region`, `endpoint`, ...).
 pub type StoreOptions = HashMap<String, String>;
 

@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
-use crate::support::{Host, read_back, succeed, terminate};
+use crate::support::{Host, read_back, succeed};
 
 /// Line number `n`: every 50th is broken JSON, which still tells its number.
 fn line(n: u64) -> String {
@@ -112,8 +112,7 @@ fn an_agent_killed_at_thirty_moments_loses_and_repeats_nothing() {
     for kill in 0..30 {
         let mut agent = host.start();
         std::thread::sleep(Duration::from_millis(random.random_range(20..1_500)));
-        agent.kill().unwrap();
-        agent.wait().unwrap();
+        agent.kill();
         if kill % 10 == 9 {
             succeed(&mut host.central(&["compact"]));
         }
@@ -131,8 +130,8 @@ fn a_stop_drains_and_the_next_start_goes_on() {
     fs::write(host.path("logs/a.log"), &text).unwrap();
     let mut agent = host.start();
     crate::support::eventually("Bronze is there", || host.path("state/bronze/_delta_log").exists());
-    terminate(&agent);
-    assert!(agent.wait().unwrap().success());
+    agent.terminate();
+    assert!(agent.wait().success());
     host.finish();
     assert_each_once(&host, 3_000);
 }

@@ -8,7 +8,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 
-use crate::support::{Host, eventually, python, succeed, terminate};
+use crate::support::{Agent, Host, eventually, python, succeed};
 
 const KEY: &str = "edge";
 const SECRET: &str = "edge-secret";
@@ -80,8 +80,8 @@ fn silver_waits_for_an_s3_server_that_is_away_and_gold_is_made_there() {
     let objects =
         || walkdir::WalkDir::new(&landing).into_iter().flatten().filter(|e| e.file_type().is_file()).count();
     eventually("rows and dead letters are in the landing", || objects() >= 2);
-    terminate(&agent);
-    assert!(agent.wait().unwrap().success());
+    agent.terminate();
+    assert!(agent.wait().success());
 
     succeed(&mut host.central(&["compact"]));
     let said = succeed(&mut host.central(&[
@@ -123,7 +123,7 @@ fn regression_a_verdict_that_comes_while_others_are_put_is_put_too() {
 }
 
 /// An agent whose Silver waits for a server that takes connections and never answers, and what it shipped before.
-fn with_a_silent_server() -> (Host, TcpListener, std::process::Child) {
+fn with_a_silent_server() -> (Host, TcpListener, Agent) {
     let host = Host::new("builtin:json");
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     put_to_s3(&host, silent.local_addr().unwrap());
@@ -144,18 +144,18 @@ fn assert_the_next_start_ships_what_was_left(host: &Host) {
 #[test]
 fn a_stop_waits_for_the_central_store_only_so_long() {
     let (host, _silent, mut agent) = with_a_silent_server();
-    terminate(&agent);
-    assert!(agent.wait().unwrap().success());
+    agent.terminate();
+    assert!(agent.wait().success());
     assert_the_next_start_ships_what_was_left(&host);
 }
 
 #[test]
 fn a_second_signal_stops_at_once() {
     let (host, _silent, mut agent) = with_a_silent_server();
-    terminate(&agent);
+    agent.terminate();
     std::thread::sleep(std::time::Duration::from_millis(500));
-    assert!(agent.try_wait().unwrap().is_none(), "the first signal waits for what is left");
-    terminate(&agent);
-    assert_eq!(agent.wait().unwrap().code(), Some(1));
+    assert!(agent.is_running(), "the first signal waits for what is left");
+    agent.terminate();
+    assert_eq!(agent.wait().code(), Some(1));
     assert_the_next_start_ships_what_was_left(&host);
 }

@@ -52,3 +52,42 @@ fn a_component_that_is_not_the_pinned_one_is_refused() {
     assert!(said.contains(&sha256(&access)) && said.contains(&sha256(&json)), "{said}");
     assert!(!host.path("state/bronze").exists(), "a table was opened");
 }
+
+/// A table never changes a type: what the new plugin writes goes to a table of its own, the old one is kept and goes on
+/// to the landing, no line is skipped or judged twice, and centrally the other type waits in quarantine.
+#[test]
+fn a_column_that_changes_its_type_begins_a_new_table() {
+    let host = Host::new("builtin:json");
+    let with = |crime: &str| {
+        let guest = component("hostile");
+        host.configure(guest.to_str().unwrap(), &format!("config = {{ crime = \"{crime}\" }}\n"));
+    };
+    let lines = |numbers: std::ops::Range<u32>| numbers.map(|n| format!("line {n}\n")).collect::<String>();
+    with("none");
+    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
+    let (before, after) = edge.split_once("[central]").unwrap();
+    let (_, sources) = after.split_once("[[source]]").unwrap();
+    fs::write(host.path("edge.toml"), format!("{before}[[source]]{sources}")).unwrap();
+    fs::write(host.path("logs/a.log"), lines(0..10)).unwrap();
+    succeed(&mut host.edge(&["run", "--once"]));
+
+    host.views("counts", "SELECT text, count(*) AS n FROM app GROUP BY text");
+    with("date");
+    fs::write(host.path("logs/b.log"), lines(10..15)).unwrap();
+    host.finish();
+    assert_eq!(host.read("state/silver/app@1", &["text"]).len(), 10);
+    let dates = host.read("state/silver/app", &["text"]);
+    assert_eq!(dates.len(), 5);
+    assert_ne!(dates[0]["text"], "line 10");
+    let fleet = host.read("lake/silver/app", &["text"]);
+    assert_eq!(fleet.len(), 10, "what the old table held went on, and the other type did not");
+    let held = walkdir::WalkDir::new(host.path("lake/quarantine")).into_iter().flatten();
+    let reasons: Vec<String> = held.filter_map(|entry| fs::read_to_string(entry.path()).ok()).collect();
+    assert!(reasons.iter().any(|reason| reason.contains("text")), "{reasons:?}");
+
+    with("none");
+    fs::write(host.path("logs/c.log"), lines(15..18)).unwrap();
+    host.finish();
+    assert_eq!(host.read("lake/silver/app", &["text"]).len(), 13);
+    assert_eq!(host.read("state/silver/app@2", &["text"]).len(), 5);
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -48,10 +48,38 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Sends SIGTERM.
-pub fn terminate(process: &Child) {
-    rustix::process::kill_process(rustix::process::Pid::from_child(process), rustix::process::Signal::TERM)
-        .unwrap();
+/// A running agent, which ends with the test, however that ends.
+pub struct Agent(Child);
+
+impl Agent {
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let process = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    }
+
+    /// Sends SIGKILL.
+    pub fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.0.wait().unwrap()
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A host with its logs and state folder, and a lake beside it, all in one temporary folder.
@@ -110,8 +138,8 @@ impl Host {
     }
 
     /// Starts the agent.
-    pub fn start(&self) -> Child {
-        self.edge(&["run"]).stderr(Stdio::null()).spawn().unwrap()
+    pub fn start(&self) -> Agent {
+        Agent(self.edge(&["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
     /// Everything that stands in the files, to Gold.

@@ -84,7 +84,7 @@ pub fn reads(crime: Crime) -> Option<&'static str> {
 /// What the plan writes.
 pub fn writes(crime: Crime) -> Vec<Field> {
     match crime {
-        Crime::Date => vec![Field { name: "day".into(), kind: Kind::Date32, nullable: false }],
+        Crime::Date => vec![Field { name: "text".into(), kind: Kind::Date32, nullable: false }],
         Crime::WritesHost => vec![Field { name: "host".into(), kind: Kind::Utf8, nullable: false }],
         Crime::WritesTwice => vec![text_field(), Field { name: "TEXT".into(), ..text_field() }],
         _ => vec![text_field()],
