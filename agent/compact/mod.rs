@@ -10,14 +10,19 @@
 //! - The host of a row is the one in the landing prefix: there a host's key can write, and nowhere else.
 
 mod columns;
+mod days;
 #[cfg(test)]
 pub(crate) mod fake_host;
 mod fold;
 mod history;
+mod layout;
+mod object;
+mod pages;
 mod plan;
 mod quarantine;
 #[cfg(test)]
 mod tests;
+mod thrift;
 mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,3 +1,6 @@
+mod crafted;
+mod hostile;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
