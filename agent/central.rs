@@ -8,7 +8,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::compact::{self, CompactError, CompactReport, SILVER};
+use crate::compact::{self, CompactError, CompactReport, Left, OBJECTS_MAX, SILVER};
 use crate::config::Central;
 use crate::failpoint::{self, Failpoint};
 use crate::gold::{self, GOLD, STATE, ViewReport};
@@ -75,17 +75,29 @@ impl fmt::Display for Report {
     }
 }
 
-/// One pass.
+/// One pass, in as many rounds as the backlog needs: each holds so many objects, and no more memory than they take.
 ///
 /// A view that fails says so in the report and stops nothing: it reads committed Silver, not the landing.
 ///
 /// # Errors
 /// The landing could not be folded, or not be deleted.
 pub async fn run_once(config: &Central, clock: &dyn Clock) -> Result<Report, CentralError> {
-    let mut folded = compact::compact(config, clock).await?;
-    let views = gold::update(config, clock).await;
-    failpoint::reached(Failpoint::BeforeDelete);
-    compact::delete(&config.place, std::mem::take(&mut folded.consumed)).await?;
+    rounds(config, clock, OBJECTS_MAX).await
+}
+
+async fn rounds(config: &Central, clock: &dyn Clock, objects_max: usize) -> Result<Report, CentralError> {
+    let mut folded = CompactReport::default();
+    let views = loop {
+        folded.add(compact::compact_some(config, clock, objects_max).await?);
+        let views = gold::update(config, clock).await;
+        failpoint::reached(Failpoint::BeforeDelete);
+        let consumed = std::mem::take(&mut folded.consumed);
+        let stuck = consumed.is_empty();
+        compact::delete(&config.place, consumed).await?;
+        if stuck || folded.left == Left::Nothing {
+            break views;
+        }
+    };
     for table in folded.tables.keys() {
         keep_log_short(&config.place.join(SILVER).join(table)).await;
     }
@@ -234,6 +246,36 @@ mod tests {
             let text = pretty_format_batches(&answer).unwrap().to_string();
             assert!(text.contains("| 40 ") && text.matches("40 ").count() == 2, "{sql}: {text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_backlog_is_folded_in_rounds_and_no_stream_that_waits_stands_in_the_way() {
+        let (_folder, config) =
+            lake(vec![view("levels", "SELECT level, count(*) AS n FROM web GROUP BY level")]);
+        let mut stuck = FakeHost::new(&config, "a");
+        stuck.seq = 7;
+        for host in ["b", "c", "d"] {
+            let mut host = FakeHost::new(&config, host);
+            for n in 0..90 {
+                if n < 30 {
+                    stuck.put(&[Row::at(DAY, "lost", n)]).await;
+                }
+                host.put(&[Row::at(DAY, "info", n)]).await;
+            }
+            let _ = config
+                .place
+                .put_new(&format!("landing/web/x/{}", host.stream.host), "x".into())
+                .await
+                .unwrap();
+        }
+        let report = rounds(&config, &Noon, 20).await.unwrap();
+        let web = report.folded.tables.get("web").unwrap();
+        assert_eq!((web.objects, web.rows, web.quarantined.len()), (270, 270, 3));
+        assert_eq!(web.gaps.iter().map(|gap| (gap.seq.0, gap.waiting)).collect::<Vec<_>>(), [(1, 90)]);
+        assert!(web.version.unwrap() > TableVersion(2), "in several rounds: {:?}", web.version);
+        assert_eq!(config.place.join("landing").list().await.unwrap().len(), 90);
+        let answer = query::answer(&config.place, "SELECT level, n FROM gold.levels").await.unwrap();
+        assert!(pretty_format_batches(&answer).unwrap().to_string().contains("| info  | 270 |"));
     }
 
     #[tokio::test]

@@ -25,22 +25,22 @@ mod tests;
 mod thrift;
 mod validate;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use futures::StreamExt;
-use object_store::ObjectStore as _;
+use futures::{Stream, StreamExt};
 use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore as _};
 
 use crate::clock::Clock;
 use crate::config::Central;
 use crate::failpoint::{self, Failpoint};
 use crate::store::{Place, StoreError};
-use crate::sync::landing::{LANDING, ObjectName};
+use crate::sync::landing::{LANDING, ObjectName, StreamId};
 use crate::table::{Commit, TableError, TableVersion};
 use fold::Target;
-use plan::Listed;
+use plan::{Listed, Plan, Planner};
 
-pub use plan::Gap;
+pub use plan::{Gap, Left};
 pub use validate::Refusal;
 
 /// The folder, below the central URL, that holds the fleet's Silver tables.
@@ -48,6 +48,18 @@ pub const SILVER: &str = "silver";
 
 /// How often a table is started over in one pass when another job is at work on it.
 const ATTEMPTS: u32 = 5;
+
+/// How many objects a pass deals with. What more there is, the next one finds.
+pub const OBJECTS_MAX: usize = 50_000;
+
+/// How many of the objects that a pass puts into quarantine its report names.
+const QUARANTINED_MAX: usize = 1_000;
+
+/// The most parts that a number has.
+const PARTS_MAX: u32 = 1_000;
+
+/// The longest name of a fleet table.
+const TABLE_NAME_MAX: usize = 64;
 
 /// Why a pass could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -100,7 +112,7 @@ pub struct TableReport {
     pub rows: u64,
     /// Objects that had been consumed before, and were put again or not yet deleted.
     pub duplicates: u64,
-    /// Objects put into quarantine.
+    /// Objects put into quarantine; the first thousand of them.
     pub quarantined: Vec<Quarantined>,
     /// Streams that wait for something.
     pub gaps: Vec<Gap>,
@@ -117,21 +129,69 @@ pub struct CompactReport {
     pub tables: BTreeMap<String, TableReport>,
     /// Objects that nothing needs any more, as [`delete`] takes them.
     pub consumed: Vec<Path>,
+    /// Whether there is more, for which the pass had no room.
+    pub left: Left,
 }
 
-/// Folds what the landing holds into fleet Silver, once.
+impl CompactReport {
+    /// Adds what a further pass did.
+    pub fn add(&mut self, further: Self) {
+        for (table, report) in further.tables {
+            self.tables.entry(table).or_default().add(report);
+        }
+        self.consumed.extend(further.consumed);
+        self.left = further.left;
+    }
+}
+
+impl TableReport {
+    fn add(&mut self, further: Self) {
+        self.objects += further.objects;
+        self.rows += further.rows;
+        self.duplicates += further.duplicates;
+        self.conflicts += further.conflicts;
+        further.quarantined.into_iter().for_each(|bad| self.note(bad));
+        // These tell how things stand, not what was done.
+        self.gaps = further.gaps;
+        self.version = further.version.or(self.version);
+    }
+
+    fn note(&mut self, bad: Quarantined) {
+        if self.quarantined.len() < QUARANTINED_MAX {
+            self.quarantined.push(bad);
+        }
+    }
+}
+
+/// Folds what the landing holds into fleet Silver, once; of a long backlog, as much as a pass takes on.
 ///
 /// # Errors
 /// A store or a table failed, or another job does the same work. What was committed before stays.
 pub async fn compact(config: &Central, clock: &dyn Clock) -> Result<CompactReport, CompactError> {
-    let mut pass = Pass { lake: &config.place, clock, consumed: BTreeSet::new() };
+    compact_some(config, clock, OBJECTS_MAX).await
+}
+
+/// Like [`compact`], for a pass that deals with about `objects_max` objects.
+///
+/// # Errors
+/// As for [`compact`].
+pub async fn compact_some(
+    config: &Central,
+    clock: &dyn Clock,
+    objects_max: usize,
+) -> Result<CompactReport, CompactError> {
+    let mut pass = Pass::new(&config.place, clock, objects_max);
     let mut tables = BTreeMap::new();
     for table in pass.lake.join(LANDING).folders().await? {
+        if pass.room() == 0 {
+            pass.left = Left::More;
+            break;
+        }
         let mut report = TableReport::default();
         pass.fold_table(&table, &mut report).await?;
         tables.insert(table, report);
     }
-    Ok(CompactReport { tables, consumed: pass.consumed.into_iter().collect() })
+    Ok(CompactReport { tables, consumed: pass.consumed.into_iter().collect(), left: pass.left })
 }
 
 /// Deletes landing objects that a pass has consumed; those that are gone already are none the worse.
@@ -157,8 +217,11 @@ pub async fn delete(lake: &Place, consumed: Vec<Path>) -> Result<(), StoreError>
 struct Pass<'a> {
     lake: &'a Place,
     clock: &'a dyn Clock,
+    objects_max: usize,
     /// Objects that this pass has done with.
     consumed: BTreeSet<Path>,
+    /// Whether it came across more.
+    left: Left,
 }
 
 /// How a try to fold a table ended.
@@ -170,7 +233,11 @@ enum Outcome {
     Overtaken,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    fn new(lake: &'a Place, clock: &'a dyn Clock, objects_max: usize) -> Self {
+        Self { lake, clock, objects_max, consumed: BTreeSet::new(), left: Left::Nothing }
+    }
+
     async fn fold_table(&mut self, table: &str, report: &mut TableReport) -> Result<(), CompactError> {
         for _ in 0..ATTEMPTS {
             match self.try_fold(table, report).await {
@@ -183,13 +250,17 @@ impl Pass<'_> {
     }
 
     async fn try_fold(&mut self, table: &str, report: &mut TableReport) -> Result<Outcome, CompactError> {
-        let objects = self.list(table, report).await?;
-        if objects.is_empty() {
+        let place = self.lake.join(SILVER).join(table);
+        let landing = self.lake.join(LANDING).join(table);
+        let mut listing = Box::pin(landing.store().list(Some(landing.path())).peekable());
+        if listing.as_mut().peek().await.is_none() {
             return Ok(Outcome::Done);
         }
-        let place = self.lake.join(SILVER).join(table);
         let mut target = Target::load(&place).await?;
-        let mut plan = plan::plan(objects, &target.cursors);
+        let mut plan = self.plan(&landing, listing, &target.cursors, report).await?;
+        if plan.left == Left::More {
+            self.left = Left::More;
+        }
         let passed = std::mem::take(&mut plan.passed);
         if let Some(version) = target.version() {
             self.clear_passed(&place, version, passed, report).await?;
@@ -201,14 +272,14 @@ impl Pass<'_> {
             }
             let (objects, rows) = (slice.objects, slice.rows);
             let consumed = std::mem::take(&mut slice.consumed);
-            let mut quarantined = std::mem::take(&mut slice.quarantined);
+            let quarantined = std::mem::take(&mut slice.quarantined);
             match fold::commit(slice, &mut target, self.clock).await? {
                 Commit::Conflict => return Ok(Outcome::Overtaken),
                 Commit::Done(_) => failpoint::reached(Failpoint::AfterSilverCommit),
             }
             report.objects += objects;
             report.rows += rows;
-            report.quarantined.append(&mut quarantined);
+            quarantined.into_iter().for_each(|bad| report.note(bad));
             self.consumed.extend(consumed);
         }
         report.gaps = plan.streams.into_iter().filter_map(|stream| stream.gap).collect();
@@ -237,20 +308,39 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// The objects of a table that this pass has not done with. What has no stream goes into quarantine.
-    async fn list(&mut self, table: &str, report: &mut TableReport) -> Result<Vec<Listed>, CompactError> {
-        let mut objects = Vec::new();
-        for object in self.lake.join(LANDING).join(table).list().await? {
+    /// How many further objects this pass deals with.
+    fn room(&self) -> usize {
+        self.objects_max.saturating_sub(self.consumed.len())
+    }
+
+    /// Plans what this pass does with the objects of a table that it has not done with. What has no stream goes
+    /// into quarantine.
+    async fn plan(
+        &mut self,
+        place: &Place,
+        mut listing: impl Stream<Item = object_store::Result<ObjectMeta>> + Unpin,
+        cursors: &HashMap<String, i64>,
+        report: &mut TableReport,
+    ) -> Result<Plan, CompactError> {
+        let mut planner = Planner::new(cursors, self.room());
+        while let Some(object) = listed(place, listing.next().await)? {
             let location = object.location;
             if self.consumed.contains(&location) {
                 continue;
             }
+            if self.room() == 0 {
+                return Ok(planner.finish(Left::More));
+            }
             match name(self.lake, &location) {
-                Ok(name) => objects.push(Listed { name, location, size: object.size }),
+                Ok(name) => {
+                    if planner.note(Listed { name, location, size: object.size }) == Left::More {
+                        return Ok(planner.finish(Left::More));
+                    }
+                }
                 Err(reason) => self.refuse(location, &Refusal::Name(reason), report).await?,
             }
         }
-        Ok(objects)
+        Ok(planner.finish(Left::Nothing))
     }
 
     async fn refuse(
@@ -259,9 +349,23 @@ impl Pass<'_> {
         refusal: &Refusal,
         report: &mut TableReport,
     ) -> Result<(), CompactError> {
-        report.quarantined.push(quarantine::keep(self.lake, &location, refusal, self.clock.now()).await?);
+        report.note(quarantine::keep(self.lake, &location, refusal, self.clock.now()).await?);
         self.consumed.insert(location);
         Ok(())
+    }
+}
+
+/// The next object of a listing; a folder that is missing holds none.
+fn listed(
+    place: &Place,
+    next: Option<object_store::Result<ObjectMeta>>,
+) -> Result<Option<ObjectMeta>, StoreError> {
+    match next {
+        Some(Ok(object)) => Ok(Some(object)),
+        None | Some(Err(object_store::Error::NotFound { .. })) => Ok(None),
+        Some(Err(source)) => {
+            Err(StoreError::Request { operation: "list", url: place.url().to_string(), source })
+        }
     }
 }
 
@@ -270,14 +374,20 @@ fn name(lake: &Place, location: &Path) -> Result<ObjectName, String> {
     let path = location.as_ref();
     let relative = path.strip_prefix(lake.path().as_ref()).unwrap_or(path).trim_start_matches('/');
     let name = ObjectName::parse(relative)?;
-    let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    let stream = &name.stream;
-    if ![&stream.table, &stream.host, &stream.table_id].into_iter().all(|part| plain(part)) {
+    let StreamId { table, host, table_id } = &name.stream;
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    // A table of this name would make a table of the folder that holds all tables.
+    if !table.bytes().all(word) || table.len() > TABLE_NAME_MAX || table == "_delta_log" {
+        return Err(format!("`{table}` in `{relative}` is no name of a table"));
+    }
+    let plain = |part: &str| part.bytes().all(|byte| word(byte) || b".-".contains(&byte));
+    if !plain(host) || !plain(table_id) {
         return Err(format!(
             "a name in `{relative}` has characters beyond letters, digits, `.`, `_` and `-`"
         ));
     }
-    if name.seq.0 == 0 || name.part == 0 || name.to_string() != relative {
+    let numbered = name.seq.0 > 0 && (1..=PARTS_MAX).contains(&name.part);
+    if !numbered || name.to_string() != relative {
         return Err(format!("`{relative}` is not how the name of a landing object is written"));
     }
     Ok(name)

@@ -290,17 +290,11 @@ async fn a_commit_that_lost_its_race_starts_over_from_the_cursors() {
     let mut host = FakeHost::new(&config, "a");
     host.put(&[Row::at(DAY, "info", 1)]).await;
     let place = config.place.join("silver/web");
-    let listed = config.place.join("landing/web").list().await.unwrap();
-    let listed: Vec<_> = listed
-        .into_iter()
-        .map(|o| Listed {
-            name: name(&config.place, &o.location).unwrap(),
-            location: o.location,
-            size: o.size,
-        })
-        .collect();
     let mut slow = Target::load(&place).await.unwrap();
-    let mut plan = plan::plan(listed, &slow.cursors);
+    let mut first = Pass::new(&config.place, &Noon, OBJECTS_MAX);
+    let landing = config.place.join("landing/web");
+    let listing = landing.store().list(Some(landing.path()));
+    let mut plan = first.plan(&landing, listing, &slow.cursors, &mut TableReport::default()).await.unwrap();
     let slice = fold::gather(&config.place, &slow, &mut plan, &Noon).await.unwrap();
     assert_eq!(pass(&config).await.objects, 1);
     assert_eq!(fold::commit(slice, &mut slow, &Noon).await.unwrap(), Commit::Conflict);
