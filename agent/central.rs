@@ -8,7 +8,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::compact::{self, CompactError, CompactReport, Left, OBJECTS_MAX, SILVER};
+use crate::compact::{self, CompactError, CompactReport, Gap, Left, OBJECTS_MAX, SILVER, Settled};
 use crate::config::Central;
 use crate::failpoint::{self, Failpoint};
 use crate::gold::{self, GOLD, STATE, ViewReport};
@@ -106,6 +106,26 @@ async fn rounds(config: &Central, clock: &dyn Clock, objects_max: usize) -> Resu
         keep_log_short(&config.place.join(GOLD).join(&view.name)).await;
     }
     Ok(Report { folded, views })
+}
+
+/// Gives up what is missing in a stream, named `table/host/table-id`, and folds what waits behind.
+///
+/// # Errors
+/// Nothing is missing there; or as for [`run_once`].
+pub async fn accept(
+    config: &Central,
+    stream: &str,
+    clock: &dyn Clock,
+) -> Result<(Gap, Report), CentralError> {
+    let before = run_once(config, clock).await?;
+    let gaps = before.folded.tables.into_values().flat_map(|table| table.gaps);
+    let Some(gap) = gaps.into_iter().find(|gap| gap.stream == stream) else {
+        let reason = "no objects wait there for one that is missing".to_owned();
+        return Err(CompactError::Unknown { name: stream.to_owned(), reason }.into());
+    };
+    match compact::accept(config, &gap, clock).await? {
+        Settled::Passed(_) | Settled::Gone => Ok((gap, run_once(config, clock).await?)),
+    }
 }
 
 /// Passes until `cancel` completes, each starting `interval` after the one before ended. A pass that has begun

@@ -32,7 +32,7 @@ use crate::clock::{Clock, Day};
 use crate::store::{Place, StoreError};
 use crate::sync::landing::{ObjectName, StreamId};
 use crate::table::schema::PARTITION;
-use crate::table::{Commit, DataFileWriter, Snapshot, TableError, TableVersion, log, schema};
+use crate::table::{Commit, Cursor, DataFileWriter, Snapshot, TableError, TableVersion, log, schema};
 
 /// The most landing bytes that one commit folds, but for a single number that is larger.
 const SLICE_BYTES: u64 = 128 << 20;
@@ -101,6 +101,8 @@ pub(super) struct Slice {
     columns: Columns,
     days: BTreeMap<Day, Vec<(Arc<str>, RecordBatch)>>,
     streams: BTreeMap<StreamId, (Position, StreamObjects)>,
+    /// Objects out of quarantine, each of which sets a cursor of its own.
+    requeued: Vec<ObjectName>,
     unpacked_bytes: usize,
     /// Where the objects lie that it consumes.
     pub consumed: Vec<Path>,
@@ -113,11 +115,13 @@ pub(super) struct Slice {
 }
 
 impl Slice {
-    fn new(columns: Columns) -> Self {
+    /// An empty one for a table as it stands.
+    pub fn new(target: &Target) -> Self {
         Self {
-            columns,
+            columns: target.columns.clone(),
             days: BTreeMap::new(),
             streams: BTreeMap::new(),
+            requeued: Vec::new(),
             unpacked_bytes: 0,
             consumed: Vec::new(),
             quarantined: Vec::new(),
@@ -136,6 +140,21 @@ impl Slice {
         self.unpacked_bytes >= SLICE_UNPACKED_BYTES
             || self.consumed.len() as u64 >= SLICE_OBJECTS
             || self.days.len() >= SLICE_DAYS
+    }
+
+    /// Passes the numbers up to `position` of a stream without any object of them.
+    pub fn pass_over(&mut self, stream: &StreamId, position: Position) {
+        self.streams.insert(stream.clone(), (position, StreamObjects::none(stream)));
+    }
+
+    /// Takes the rows of an object in that the cursor of its stream has passed.
+    ///
+    /// # Errors
+    /// Why they cannot stand in this table; nothing is taken then.
+    pub fn take_requeued(&mut self, name: &ObjectName, opened: Opened) -> Result<(), Refusal> {
+        self.take(name, opened)?;
+        self.requeued.push(name.clone());
+        Ok(())
     }
 
     /// Takes an object's rows in.
@@ -171,7 +190,7 @@ pub(super) async fn gather(
     let objects = futures::stream::iter(front(&plan.numbers));
     let fetched = objects.map(|object| fetch(lake, object)).buffered(FETCHES);
     let mut fetched = std::pin::pin!(fetched.map(open).buffered(OPENED));
-    let mut slice = Slice::new(target.columns.clone());
+    let mut slice = Slice::new(target);
     while !slice.is_full() {
         let Some(first) = fetched.next().await else { break };
         let Some(number) = plan.numbers.pop_front() else { break };
@@ -192,8 +211,8 @@ pub(super) async fn gather(
             Verdict::Missing { part } => {
                 let behind = stream.gap.take().map_or(0, |gap| gap.waiting);
                 let waiting = waiting + behind;
-                let (part, of) = (Some(part), stream.stream.to_string());
-                stream.gap = Some(Gap { stream: of, seq: number.seq, part, waiting });
+                let (part, of, seq) = (Some(part), stream.stream.to_string(), number.seq);
+                stream.gap = Some(Gap { stream: of, seq, last: seq, part, waiting });
             }
             Verdict::Whole { objects, chain } => {
                 stream.position = Position { seq: number.seq, chain };
@@ -290,10 +309,8 @@ async fn settle(
         }
         slice.consumed.push(location.clone());
     }
-    let (position, consumed) = slice.streams.entry(stream.stream.clone()).or_insert_with(|| {
-        let StreamId { host, table_id, .. } = stream.stream.clone();
-        (stream.position, StreamObjects { host, table_id, folded: Vec::new(), quarantined: Vec::new() })
-    });
+    let of_stream = || (stream.position, StreamObjects::none(&stream.stream));
+    let (position, consumed) = slice.streams.entry(stream.stream.clone()).or_insert_with(of_stream);
     *position = stream.position;
     consumed.folded.append(&mut folded);
     consumed.quarantined.append(&mut quarantined);
@@ -333,6 +350,12 @@ pub(super) async fn commit(
         actions.extend(position.actions(&stream));
         position.note(&stream, &mut target.cursors);
         consumed.streams.push(objects);
+    }
+    for name in slice.requeued {
+        let cursor = Cursor::Requeued(name.digest.clone());
+        actions.push(cursor.at(name.seq.0 as i64));
+        target.cursors.insert(cursor.to_string(), name.seq.0 as i64);
+        consumed.requeued.push(history::Requeued::of(&name));
     }
     let info = serde_json::to_value(&consumed).unwrap_or_default();
     actions.push(log::commit_info("WRITE", info, now));

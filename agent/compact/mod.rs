@@ -18,29 +18,31 @@ mod history;
 mod layout;
 mod object;
 mod pages;
+mod pass;
 mod plan;
 mod quarantine;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod thrift;
 mod validate;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 
-use futures::{Stream, StreamExt};
+use futures::StreamExt;
+use object_store::ObjectStore as _;
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore as _};
 
 use crate::clock::Clock;
 use crate::config::Central;
 use crate::failpoint::{self, Failpoint};
 use crate::store::{Place, StoreError};
-use crate::sync::landing::{LANDING, ObjectName, StreamId};
-use crate::table::{Commit, TableError, TableVersion};
-use fold::Target;
-use plan::{Listed, Plan, Planner};
+use crate::sync::landing::LANDING;
+use crate::table::{TableError, TableVersion};
+use pass::Pass;
 
 pub use plan::{Gap, Left};
+pub use settle::{Requeued, Settled, accept, requeue};
 pub use validate::Refusal;
 
 /// The folder, below the central URL, that holds the fleet's Silver tables.
@@ -54,12 +56,6 @@ pub const OBJECTS_MAX: usize = 50_000;
 
 /// How many of the objects that a pass puts into quarantine its report names.
 const QUARANTINED_MAX: usize = 1_000;
-
-/// The most parts that a number has.
-const PARTS_MAX: u32 = 1_000;
-
-/// The longest name of a fleet table.
-const TABLE_NAME_MAX: usize = 64;
 
 /// Why a pass could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +79,14 @@ pub enum CompactError {
     Moved {
         /// Where it was.
         object: String,
+    },
+    /// What an operator names is not there.
+    #[error("{name}: {reason}")]
+    Unknown {
+        /// What was named.
+        name: String,
+        /// What is wrong with it, and what to write.
+        reason: String,
     },
     /// Another job was faster each time.
     #[error("table {table}: another job committed first, {ATTEMPTS} times in a row; it does this work")]
@@ -182,7 +186,7 @@ pub async fn compact_some(
 ) -> Result<CompactReport, CompactError> {
     let mut pass = Pass::new(&config.place, clock, objects_max);
     let mut tables = BTreeMap::new();
-    for table in pass.lake.join(LANDING).folders().await? {
+    for table in config.place.join(LANDING).folders().await? {
         if pass.room() == 0 {
             pass.left = Left::More;
             break;
@@ -211,184 +215,4 @@ pub async fn delete(lake: &Place, consumed: Vec<Path>) -> Result<(), StoreError>
         }
     }
     Ok(())
-}
-
-/// What all steps of a pass share.
-struct Pass<'a> {
-    lake: &'a Place,
-    clock: &'a dyn Clock,
-    objects_max: usize,
-    /// Objects that this pass has done with.
-    consumed: BTreeSet<Path>,
-    /// Whether it came across more.
-    left: Left,
-}
-
-/// How a try to fold a table ended.
-#[must_use]
-enum Outcome {
-    /// All that can be folded is.
-    Done,
-    /// Another job committed: the cursors must be read again.
-    Overtaken,
-}
-
-impl<'a> Pass<'a> {
-    fn new(lake: &'a Place, clock: &'a dyn Clock, objects_max: usize) -> Self {
-        Self { lake, clock, objects_max, consumed: BTreeSet::new(), left: Left::Nothing }
-    }
-
-    async fn fold_table(&mut self, table: &str, report: &mut TableReport) -> Result<(), CompactError> {
-        for _ in 0..ATTEMPTS {
-            match self.try_fold(table, report).await {
-                Ok(Outcome::Done) => return Ok(()),
-                Ok(Outcome::Overtaken) | Err(CompactError::Moved { .. }) => report.conflicts += 1,
-                Err(e) => return Err(e),
-            }
-        }
-        Err(CompactError::Busy { table: table.to_owned() })
-    }
-
-    async fn try_fold(&mut self, table: &str, report: &mut TableReport) -> Result<Outcome, CompactError> {
-        let place = self.lake.join(SILVER).join(table);
-        let landing = self.lake.join(LANDING).join(table);
-        let mut listing = Box::pin(landing.store().list(Some(landing.path())).peekable());
-        if listing.as_mut().peek().await.is_none() {
-            return Ok(Outcome::Done);
-        }
-        let mut target = Target::load(&place).await?;
-        let mut plan = self.plan(&landing, listing, &target.cursors, report).await?;
-        if plan.left == Left::More {
-            self.left = Left::More;
-        }
-        let passed = std::mem::take(&mut plan.passed);
-        if let Some(version) = target.version() {
-            self.clear_passed(&place, version, passed, report).await?;
-        }
-        while !plan.numbers.is_empty() {
-            let mut slice = fold::gather(self.lake, &target, &mut plan, self.clock).await?;
-            if slice.is_empty() {
-                continue;
-            }
-            let (objects, rows) = (slice.objects, slice.rows);
-            let consumed = std::mem::take(&mut slice.consumed);
-            let quarantined = std::mem::take(&mut slice.quarantined);
-            match fold::commit(slice, &mut target, self.clock).await? {
-                Commit::Conflict => return Ok(Outcome::Overtaken),
-                Commit::Done(_) => failpoint::reached(Failpoint::AfterSilverCommit),
-            }
-            report.objects += objects;
-            report.rows += rows;
-            quarantined.into_iter().for_each(|bad| report.note(bad));
-            self.consumed.extend(consumed);
-        }
-        report.gaps = plan.streams.into_iter().filter_map(|stream| stream.gap).collect();
-        report.version = target.version();
-        Ok(Outcome::Done)
-    }
-
-    /// Deals with objects that a cursor has passed: consumed ones may go, all others are forks.
-    async fn clear_passed(
-        &mut self,
-        place: &Place,
-        version: TableVersion,
-        passed: Vec<Listed>,
-        report: &mut TableReport,
-    ) -> Result<(), CompactError> {
-        let known = history::consumed(place, version, &passed.iter().collect::<Vec<_>>()).await?;
-        for Listed { name, location, .. } in passed {
-            if known.contains(&name) {
-                report.duplicates += 1;
-                self.consumed.insert(location);
-            } else {
-                let reason = format!("the cursor has passed {}, and the log names another", name.seq);
-                self.refuse(location, &Refusal::Fork(reason), report).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// How many further objects this pass deals with.
-    fn room(&self) -> usize {
-        self.objects_max.saturating_sub(self.consumed.len())
-    }
-
-    /// Plans what this pass does with the objects of a table that it has not done with. What has no stream goes
-    /// into quarantine.
-    async fn plan(
-        &mut self,
-        place: &Place,
-        mut listing: impl Stream<Item = object_store::Result<ObjectMeta>> + Unpin,
-        cursors: &HashMap<String, i64>,
-        report: &mut TableReport,
-    ) -> Result<Plan, CompactError> {
-        let mut planner = Planner::new(cursors, self.room());
-        while let Some(object) = listed(place, listing.next().await)? {
-            let location = object.location;
-            if self.consumed.contains(&location) {
-                continue;
-            }
-            if self.room() == 0 {
-                return Ok(planner.finish(Left::More));
-            }
-            match name(self.lake, &location) {
-                Ok(name) => {
-                    if planner.note(Listed { name, location, size: object.size }) == Left::More {
-                        return Ok(planner.finish(Left::More));
-                    }
-                }
-                Err(reason) => self.refuse(location, &Refusal::Name(reason), report).await?,
-            }
-        }
-        Ok(planner.finish(Left::Nothing))
-    }
-
-    async fn refuse(
-        &mut self,
-        location: Path,
-        refusal: &Refusal,
-        report: &mut TableReport,
-    ) -> Result<(), CompactError> {
-        report.note(quarantine::keep(self.lake, &location, refusal, self.clock.now()).await?);
-        self.consumed.insert(location);
-        Ok(())
-    }
-}
-
-/// The next object of a listing; a folder that is missing holds none.
-fn listed(
-    place: &Place,
-    next: Option<object_store::Result<ObjectMeta>>,
-) -> Result<Option<ObjectMeta>, StoreError> {
-    match next {
-        Some(Ok(object)) => Ok(Some(object)),
-        None | Some(Err(object_store::Error::NotFound { .. })) => Ok(None),
-        Some(Err(source)) => {
-            Err(StoreError::Request { operation: "list", url: place.url().to_string(), source })
-        }
-    }
-}
-
-/// Takes the name of an object apart. There is one way to write a name, and no other is read.
-fn name(lake: &Place, location: &Path) -> Result<ObjectName, String> {
-    let path = location.as_ref();
-    let relative = path.strip_prefix(lake.path().as_ref()).unwrap_or(path).trim_start_matches('/');
-    let name = ObjectName::parse(relative)?;
-    let StreamId { table, host, table_id } = &name.stream;
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
-    // A table of this name would make a table of the folder that holds all tables.
-    if !table.bytes().all(word) || table.len() > TABLE_NAME_MAX || table == "_delta_log" {
-        return Err(format!("`{table}` in `{relative}` is no name of a table"));
-    }
-    let plain = |part: &str| part.bytes().all(|byte| word(byte) || b".-".contains(&byte));
-    if !plain(host) || !plain(table_id) {
-        return Err(format!(
-            "a name in `{relative}` has characters beyond letters, digits, `.`, `_` and `-`"
-        ));
-    }
-    let numbered = name.seq.0 > 0 && (1..=PARTS_MAX).contains(&name.part);
-    if !numbered || name.to_string() != relative {
-        return Err(format!("`{relative}` is not how the name of a landing object is written"));
-    }
-    Ok(name)
 }

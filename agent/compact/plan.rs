@@ -112,6 +112,8 @@ pub struct Gap {
     pub stream: String,
     /// The first number that is not there, or not whole.
     pub seq: Seq,
+    /// The last number that is not there, or not whole.
+    pub last: Seq,
     /// The part that is missing, where others of the number are there.
     pub part: Option<u32>,
     /// How many objects wait behind it.
@@ -120,12 +122,13 @@ pub struct Gap {
 
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stream, seq, part, waiting } = self;
+        let Self { stream, seq, last, part, waiting } = self;
         match part {
             Some(part) => write!(f, "{stream}: part {part} of object {seq} is missing; ")?,
-            None => write!(f, "{stream}: object {seq} is missing; ")?,
+            None if seq == last => write!(f, "{stream}: object {seq} is missing; ")?,
+            None => write!(f, "{stream}: objects {seq} to {last} are missing; ")?,
         }
-        write!(f, "{waiting} objects wait for it")
+        write!(f, "{waiting} objects wait behind")
     }
 }
 
@@ -270,8 +273,14 @@ impl Plan {
                 self.numbers.push_back(Number { stream: self.streams.len(), seq, objects });
                 next = next.next();
             } else {
-                let waiting = || Gap { stream: stream.to_string(), seq: next, part: None, waiting: dropped };
-                gap.get_or_insert_with(waiting).waiting += objects.len() as u64;
+                let begin = || Gap {
+                    stream: stream.to_string(),
+                    seq: next,
+                    last: Seq(seq.0 - 1),
+                    part: None,
+                    waiting: dropped,
+                };
+                gap.get_or_insert_with(begin).waiting += objects.len() as u64;
             }
         }
         let held = gap.is_some();
@@ -346,7 +355,8 @@ mod tests {
         assert_eq!(b.position, Position { seq: Seq(0), chain: Chain::Start });
         let ready: Vec<_> = plan.numbers.iter().map(|n| (n.stream, n.seq.0, n.objects.len())).collect();
         assert_eq!(ready, [(0, 2, 2), (0, 3, 1), (1, 1, 1)]);
-        assert_eq!(a.gap, Some(Gap { stream: "web/a/t".into(), seq: Seq(4), part: None, waiting: 2 }));
+        let gap = Gap { stream: "web/a/t".into(), seq: Seq(4), last: Seq(4), part: None, waiting: 2 };
+        assert_eq!(a.gap, Some(gap));
         assert_eq!(b.gap, None);
     }
 }

@@ -44,6 +44,9 @@ pub enum Refusal {
     /// There are several objects for one part of one number.
     #[error("there is another object for its number: {0}")]
     Fork(String),
+    /// Its number was passed without any object.
+    #[error("its number {0} had been given up: `requeue` brings its rows in")]
+    Late(u64),
     /// The parts of one number disagree on how many they are.
     #[error("the parts of its number disagree on how many they are")]
     Parts,
@@ -70,6 +73,7 @@ impl Refusal {
             Self::Footer(_) => "footer",
             Self::Identity { .. } => "identity",
             Self::Fork(_) => "fork",
+            Self::Late(_) => "late",
             Self::Parts => "parts",
             Self::Chain { .. } => "chain",
             Self::Column(_) => "column",

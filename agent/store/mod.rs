@@ -183,6 +183,18 @@ impl Place {
         }
     }
 
+    /// The size of an object in bytes, or `None` where there is none.
+    ///
+    /// # Errors
+    /// The store refused or could not be reached.
+    pub async fn size(&self, name: &str) -> Result<Option<u64>, StoreError> {
+        match self.store.head(&self.object(name)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.failed("read", name, source)),
+        }
+    }
+
     /// All objects below this folder, in the store's own order; none where the folder is missing.
     ///
     /// # Errors

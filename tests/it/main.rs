@@ -21,6 +21,7 @@ mod hostile;
 mod landing;
 mod plugins;
 mod power_loss;
+mod quarantine;
 mod readme;
 mod refusal;
 mod shipped;

@@ -1,5 +1,6 @@
 mod crafted;
 mod hostile;
+mod settle;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,9 +10,10 @@ use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 
 use super::fake_host::{DAY, FakeHost, HOUR, Noon, Row, lake, with_column};
+use super::fold::Target;
 use super::*;
-use crate::sync::landing::{DEAD_LETTER, Footer, Seq};
-use crate::table::{Snapshot, datafile};
+use crate::sync::landing::{DEAD_LETTER, Footer, ObjectName, Seq};
+use crate::table::{Commit, Snapshot, datafile};
 
 async fn pass(config: &Central) -> TableReport {
     let report = compact(config, &Noon).await.unwrap();
@@ -127,7 +129,7 @@ async fn a_gap_holds_its_stream_only_and_is_reported() {
     let report = pass(&config).await;
     assert_eq!(report.objects, 2);
     assert_eq!(report.gaps.len(), 1);
-    assert_eq!(report.gaps[0].to_string(), "web/a/id-a: object 2 is missing; 2 objects wait for it");
+    assert_eq!(report.gaps[0].to_string(), "web/a/id-a: object 2 is missing; 2 objects wait behind");
     assert_eq!(landing(&config).await, 2);
 
     a.put_as(&late, bytes).await;
@@ -150,7 +152,7 @@ async fn a_number_waits_for_all_of_its_parts() {
     let report = pass(&config).await;
     assert_eq!(
         report.gaps[0].to_string(),
-        "web/a/id-a: part 1 of object 1 is missing; 2 objects wait for it"
+        "web/a/id-a: part 1 of object 1 is missing; 2 objects wait behind"
     );
     host.put_as(&first, first_bytes).await;
     let report = pass(&config).await;
