@@ -3,20 +3,18 @@
 //! Deleting comes last. Whatever is killed before, the next pass finds the objects behind their cursors and
 //! finishes.
 
+mod upkeep;
+
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::compact::{self, CompactError, CompactReport, Gap, Left, OBJECTS_MAX, SILVER, Settled};
+use crate::compact::{self, CompactError, CompactReport, Gap, Left, OBJECTS_MAX, Settled};
 use crate::config::Central;
 use crate::failpoint::{self, Failpoint};
-use crate::gold::{self, GOLD, STATE, ViewReport};
-use crate::store::{Place, StoreError};
-use crate::table::{Snapshot, TableError, TableVersion, log};
-
-/// How many log entries a table gathers before a pass writes a checkpoint.
-const CHECKPOINT_COMMITS: u64 = 50;
+use crate::gold::{self, ViewReport};
+use crate::store::StoreError;
 
 /// Why a pass failed.
 #[derive(Debug, thiserror::Error)]
@@ -98,13 +96,7 @@ async fn rounds(config: &Central, clock: &dyn Clock, objects_max: usize) -> Resu
             break views;
         }
     };
-    for table in folded.tables.keys() {
-        keep_log_short(&config.place.join(SILVER).join(table)).await;
-    }
-    for view in &config.views {
-        keep_log_short(&config.place.join(STATE).join(&view.name)).await;
-        keep_log_short(&config.place.join(GOLD).join(&view.name)).await;
-    }
+    upkeep::keep(config, clock).await;
     Ok(Report { folded, views })
 }
 
@@ -157,36 +149,19 @@ pub async fn run_every(
     }
 }
 
-/// Writes a checkpoint where one is due. Without it the table is read more slowly, and no less rightly.
-async fn keep_log_short(table: &Place) {
-    if let Err(error) = checkpoint_if_due(table).await {
-        tracing::warn!(table = %table.url(), %error, "no checkpoint written");
-    }
-}
-
-async fn checkpoint_if_due(table: &Place) -> Result<(), TableError> {
-    let (entries, checkpoints) = log::list(table).await?;
-    let newest = entries.last().map_or(0, |version| version.0);
-    let covered = checkpoints.last().copied().unwrap_or(TableVersion(0)).0;
-    if newest < covered + CHECKPOINT_COMMITS {
-        return Ok(());
-    }
-    match Snapshot::load(table).await? {
-        Some(snapshot) => snapshot.checkpoint().await,
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
 
     use arrow::util::pretty::pretty_format_batches;
 
+    use super::upkeep::CHECKPOINT_COMMITS;
     use super::*;
     use crate::compact::fake_host::{DAY, FakeHost, Noon, Row, lake};
     use crate::config::View;
     use crate::query;
+    use crate::store::Place;
+    use crate::table::{TableVersion, log};
 
     fn view(name: &str, sql: &str) -> View {
         View { name: name.into(), sql: sql.into(), hash_partitions: 1 }

@@ -52,11 +52,14 @@ const FETCHES: usize = 8;
 /// How many objects are unpacked at once, ahead of the slice.
 const OPENED: usize = 2;
 
+/// How many rows a row group of a data file holds.
+const ROW_GROUP_ROWS: usize = 256 << 10;
+
 /// How many sorted rows are put together at a time.
 const PIECE_ROWS: usize = 8_192;
 
 /// The columns that a data file is sorted by.
-const ORDER: [&str; 4] = [TIME, HOST, "file", "offset"];
+pub(super) const ORDER: [&str; 4] = [TIME, HOST, "file", "offset"];
 
 /// A fleet table as the next commit to it must know it.
 #[derive(Debug)]
@@ -408,6 +411,11 @@ fn sorted(
     Ok((0..count).step_by(PIECE_ROWS).map(piece))
 }
 
-fn properties() -> WriterProperties {
-    WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build()
+/// How the data files of a fleet table are encoded. Row groups are small enough that a reader passes over those of
+/// other times.
+pub(super) fn properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
+        .build()
 }

@@ -16,6 +16,7 @@ pub(crate) mod fake_host;
 mod fold;
 mod history;
 mod layout;
+mod merge;
 mod object;
 mod pages;
 mod pass;
@@ -41,6 +42,7 @@ use crate::sync::landing::LANDING;
 use crate::table::{TableError, TableVersion};
 use pass::Pass;
 
+pub use merge::merge;
 pub use plan::{Gap, Left};
 pub use settle::{Requeued, Settled, accept, requeue};
 pub use validate::Refusal;
@@ -73,6 +75,14 @@ pub enum CompactError {
         table: String,
         /// What Arrow says.
         source: arrow::error::ArrowError,
+    },
+    /// Rows of a fleet table could not be read to be merged.
+    #[error("{table}: cannot merge files: {}", .source.strip_backtrace())]
+    Merge {
+        /// The table's address.
+        table: String,
+        /// DataFusion's own words.
+        source: Box<deltalake::datafusion::error::DataFusionError>,
     },
     /// A listed object was gone when it was read: another job is at work.
     #[error("{object} was taken away by another job")]

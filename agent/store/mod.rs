@@ -207,6 +207,19 @@ impl Place {
         }
     }
 
+    /// The objects below this folder whose names come after `name`; none where the folder is missing.
+    ///
+    /// # Errors
+    /// The store refused or could not be reached.
+    pub async fn list_after(&self, name: &str) -> Result<Vec<ObjectMeta>, StoreError> {
+        let from = self.object(name);
+        match self.store.list_with_offset(Some(&self.path), &from).try_collect().await {
+            Ok(objects) => Ok(objects),
+            Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
+            Err(source) => Err(self.failed("list", "", source)),
+        }
+    }
+
     /// The names of the folders right below this one, sorted.
     ///
     /// # Errors

@@ -25,3 +25,4 @@ mod quarantine;
 mod readme;
 mod refusal;
 mod shipped;
+mod upkeep;

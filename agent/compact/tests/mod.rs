@@ -1,5 +1,6 @@
 mod crafted;
 mod hostile;
+mod merge;
 mod settle;
 
 use std::collections::BTreeSet;

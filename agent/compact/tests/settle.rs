@@ -4,13 +4,13 @@ use super::*;
 use crate::central::run_once;
 use crate::config::View;
 
-fn counted() -> (tempfile::TempDir, Central) {
+pub fn counted() -> (tempfile::TempDir, Central) {
     let sql = "SELECT level, count(*) AS n FROM web GROUP BY level".to_owned();
     lake(vec![View { name: "levels".into(), sql, hash_partitions: 1 }])
 }
 
 /// How many rows the view counts in all.
-async fn gold(config: &Central) -> i64 {
+pub async fn gold(config: &Central) -> i64 {
     let answer = crate::query::answer(&config.place, "SELECT sum(n) AS n FROM gold.levels").await.unwrap();
     answer[0].column(0).as_primitive::<Int64Type>().value(0)
 }
