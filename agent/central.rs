@@ -3,20 +3,18 @@
 //! Deleting comes last. Whatever is killed before, the next pass finds the objects behind their cursors and
 //! finishes.
 
+mod upkeep;
+
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
 use crate::clock::Clock;
-use crate::compact::{self, CompactError, CompactReport, SILVER};
+use crate::compact::{self, CompactError, CompactReport, Gap, Left, OBJECTS_MAX, Settled};
 use crate::config::Central;
 use crate::failpoint::{self, Failpoint};
-use crate::gold::{self, GOLD, STATE, ViewReport};
-use crate::store::{Place, StoreError};
-use crate::table::{Snapshot, TableError, TableVersion, log};
-
-/// How many log entries a table gathers before a pass writes a checkpoint.
-const CHECKPOINT_COMMITS: u64 = 50;
+use crate::gold::{self, ViewReport};
+use crate::store::StoreError;
 
 /// Why a pass failed.
 #[derive(Debug, thiserror::Error)]
@@ -75,25 +73,51 @@ impl fmt::Display for Report {
     }
 }
 
-/// One pass.
+/// One pass, in as many rounds as the backlog needs: each holds so many objects, and no more memory than they take.
 ///
 /// A view that fails says so in the report and stops nothing: it reads committed Silver, not the landing.
 ///
 /// # Errors
 /// The landing could not be folded, or not be deleted.
 pub async fn run_once(config: &Central, clock: &dyn Clock) -> Result<Report, CentralError> {
-    let mut folded = compact::compact(config, clock).await?;
-    let views = gold::update(config, clock).await;
-    failpoint::reached(Failpoint::BeforeDelete);
-    compact::delete(&config.place, std::mem::take(&mut folded.consumed)).await?;
-    for table in folded.tables.keys() {
-        keep_log_short(&config.place.join(SILVER).join(table)).await;
-    }
-    for view in &config.views {
-        keep_log_short(&config.place.join(STATE).join(&view.name)).await;
-        keep_log_short(&config.place.join(GOLD).join(&view.name)).await;
-    }
+    rounds(config, clock, OBJECTS_MAX).await
+}
+
+async fn rounds(config: &Central, clock: &dyn Clock, objects_max: usize) -> Result<Report, CentralError> {
+    let mut folded = CompactReport::default();
+    let views = loop {
+        folded.add(compact::compact_some(config, clock, objects_max).await?);
+        let views = gold::update(config, clock).await;
+        failpoint::reached(Failpoint::BeforeDelete);
+        let consumed = std::mem::take(&mut folded.consumed);
+        let stuck = consumed.is_empty();
+        compact::delete(&config.place, consumed).await?;
+        if stuck || folded.left == Left::Nothing {
+            break views;
+        }
+    };
+    upkeep::keep(config, clock).await;
     Ok(Report { folded, views })
+}
+
+/// Gives up what is missing in a stream, named `table/host/table-id`, and folds what waits behind.
+///
+/// # Errors
+/// Nothing is missing there; or as for [`run_once`].
+pub async fn accept(
+    config: &Central,
+    stream: &str,
+    clock: &dyn Clock,
+) -> Result<(Gap, Report), CentralError> {
+    let before = run_once(config, clock).await?;
+    let gaps = before.folded.tables.into_values().flat_map(|table| table.gaps);
+    let Some(gap) = gaps.into_iter().find(|gap| gap.stream == stream) else {
+        let reason = "no objects wait there for one that is missing".to_owned();
+        return Err(CompactError::Unknown { name: stream.to_owned(), reason }.into());
+    };
+    match compact::accept(config, &gap, clock).await? {
+        Settled::Passed(_) | Settled::Gone => Ok((gap, run_once(config, clock).await?)),
+    }
 }
 
 /// Passes until `cancel` completes, each starting `interval` after the one before ended. A pass that has begun
@@ -125,36 +149,19 @@ pub async fn run_every(
     }
 }
 
-/// Writes a checkpoint where one is due. Without it the table is read more slowly, and no less rightly.
-async fn keep_log_short(table: &Place) {
-    if let Err(error) = checkpoint_if_due(table).await {
-        tracing::warn!(table = %table.url(), %error, "no checkpoint written");
-    }
-}
-
-async fn checkpoint_if_due(table: &Place) -> Result<(), TableError> {
-    let (entries, checkpoints) = log::list(table).await?;
-    let newest = entries.last().map_or(0, |version| version.0);
-    let covered = checkpoints.last().copied().unwrap_or(TableVersion(0)).0;
-    if newest < covered + CHECKPOINT_COMMITS {
-        return Ok(());
-    }
-    match Snapshot::load(table).await? {
-        Some(snapshot) => snapshot.checkpoint().await,
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::RefCell;
 
     use arrow::util::pretty::pretty_format_batches;
 
+    use super::upkeep::CHECKPOINT_COMMITS;
     use super::*;
     use crate::compact::fake_host::{DAY, FakeHost, Noon, Row, lake};
     use crate::config::View;
     use crate::query;
+    use crate::store::Place;
+    use crate::table::{TableVersion, log};
 
     fn view(name: &str, sql: &str) -> View {
         View { name: name.into(), sql: sql.into(), hash_partitions: 1 }
@@ -234,6 +241,36 @@ mod tests {
             let text = pretty_format_batches(&answer).unwrap().to_string();
             assert!(text.contains("| 40 ") && text.matches("40 ").count() == 2, "{sql}: {text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_backlog_is_folded_in_rounds_and_no_stream_that_waits_stands_in_the_way() {
+        let (_folder, config) =
+            lake(vec![view("levels", "SELECT level, count(*) AS n FROM web GROUP BY level")]);
+        let mut stuck = FakeHost::new(&config, "a");
+        stuck.seq = 7;
+        for host in ["b", "c", "d"] {
+            let mut host = FakeHost::new(&config, host);
+            for n in 0..90 {
+                if n < 30 {
+                    stuck.put(&[Row::at(DAY, "lost", n)]).await;
+                }
+                host.put(&[Row::at(DAY, "info", n)]).await;
+            }
+            let _ = config
+                .place
+                .put_new(&format!("landing/web/x/{}", host.stream.host), "x".into())
+                .await
+                .unwrap();
+        }
+        let report = rounds(&config, &Noon, 20).await.unwrap();
+        let web = report.folded.tables.get("web").unwrap();
+        assert_eq!((web.objects, web.rows, web.quarantined.len()), (270, 270, 3));
+        assert_eq!(web.gaps.iter().map(|gap| (gap.seq.0, gap.waiting)).collect::<Vec<_>>(), [(1, 90)]);
+        assert!(web.version.unwrap() > TableVersion(2), "in several rounds: {:?}", web.version);
+        assert_eq!(config.place.join("landing").list().await.unwrap().len(), 90);
+        let answer = query::answer(&config.place, "SELECT level, n FROM gold.levels").await.unwrap();
+        assert!(pretty_format_batches(&answer).unwrap().to_string().contains("| info  | 270 |"));
     }
 
     #[tokio::test]

@@ -9,11 +9,15 @@ mod show;
 mod status;
 
 #[cfg(feature = "central")]
+mod accept;
+#[cfg(feature = "central")]
 mod compact;
 #[cfg(feature = "central")]
 mod demo;
 #[cfg(feature = "central")]
 mod query;
+#[cfg(feature = "central")]
+mod requeue;
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -53,6 +57,12 @@ enum Command {
     /// The central job: fold what hosts have put into Silver, and keep Gold.
     #[cfg(feature = "central")]
     Compact(compact::Args),
+    /// Give up objects of a host that will not arrive, and fold what waits behind them.
+    #[cfg(feature = "central")]
+    Accept(accept::Args),
+    /// Fold objects of the quarantine after all.
+    #[cfg(feature = "central")]
+    Requeue(requeue::Args),
     /// SQL over Silver and Gold, or over a host's tables.
     #[cfg(feature = "central")]
     Query(query::Args),
@@ -104,6 +114,10 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Show(args) => show::main(&args).await,
         #[cfg(feature = "central")]
         Command::Compact(args) => compact::main(args).await,
+        #[cfg(feature = "central")]
+        Command::Accept(args) => accept::main(&args).await,
+        #[cfg(feature = "central")]
+        Command::Requeue(args) => requeue::main(&args).await,
         #[cfg(feature = "central")]
         Command::Query(args) => query::main(&args).await,
         Command::Generate(args) => generate::main(&args),

@@ -3,16 +3,15 @@
 //! Columns are added, by name; a column never changes its type, and no value is cast to another type. The
 //! partition column is not among them: it stands in the log.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
-use arrow::compute::{cast, filter_record_batch};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimestampMicrosecondType};
+use arrow::array::{ArrayRef, RecordBatch, StringArray, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::validate::Refusal;
-use crate::clock::{Day, Timestamp};
 use crate::table::schema::{PARTITION, plain, utc};
 
 /// The column that rows are sorted and partitioned by.
@@ -20,6 +19,15 @@ pub(super) const TIME: &str = "ingested_at";
 
 /// The column that central sets itself, from the landing prefix.
 pub(super) const HOST: &str = "host";
+
+/// The most columns that a fleet table takes on.
+const COLUMNS_MAX: usize = 2_000;
+
+/// The longest name of a column.
+const NAME_BYTES_MAX: usize = 255;
+
+/// Characters that engines which read Delta do not take in the name of a column.
+const NOT_IN_NAMES: &str = " ,;{}()\n\t=";
 
 /// The columns that every object has: where each row comes from.
 fn lineage() -> [(&'static str, DataType); 7] {
@@ -56,36 +64,21 @@ impl Columns {
         Self { fields: Vec::new() }
     }
 
-    /// Adds the columns of an object that are new.
+    /// Adds the columns of an object, as [`accept`] gives them, that are new.
     ///
     /// # Errors
     /// Why its rows cannot stand in this table; the columns are then as before.
     pub fn merge(&mut self, object: &Schema) -> Result<(), Refusal> {
         let refuse = |reason: String| Err(Refusal::Column(reason));
-        for (name, data_type) in lineage() {
-            let found = object.field_with_name(name).ok().and_then(|field| plain(field.data_type()));
-            if found.as_ref() != Some(&data_type) {
-                return refuse(format!("there is no column `{name}` of type {data_type}"));
-            }
-        }
         let mut merged = self.fields.clone();
         for field in object.fields() {
-            let name = field.name();
-            let Some(data_type) = plain(field.data_type()) else {
-                return refuse(format!(
-                    "column `{name}` has the type {}, which is not kept",
-                    field.data_type()
-                ));
-            };
-            if name.eq_ignore_ascii_case(PARTITION) {
-                return refuse(format!("column `{name}` has the name of the partition column"));
-            }
+            let (name, data_type) = (field.name(), field.data_type());
             match merged.iter().find(|known| known.name().eq_ignore_ascii_case(name)) {
-                None => merged.push(Field::new(name, data_type, true)),
+                None => merged.push(Field::new(name, data_type.clone(), true)),
                 Some(known) if known.name() != name => {
                     return refuse(format!("column `{name}` differs from `{}` in case only", known.name()));
                 }
-                Some(known) if known.data_type() != &data_type => {
+                Some(known) if known.data_type() != data_type => {
                     let known = known.data_type();
                     return refuse(format!(
                         "column `{name}` has the type {data_type}; the table has {known}"
@@ -93,6 +86,10 @@ impl Columns {
                 }
                 Some(_) => {}
             }
+        }
+        if merged.len() > COLUMNS_MAX {
+            let columns = merged.len();
+            return refuse(format!("the table would have {columns} columns; {COLUMNS_MAX} are the most"));
         }
         self.fields = merged;
         Ok(())
@@ -119,6 +116,70 @@ impl Columns {
     }
 }
 
+/// The columns of an object, each in the one form in which such values are kept.
+///
+/// # Errors
+/// A lineage column is missing, or a column is of a kind, or has a name, that no fleet table can have.
+pub(super) fn accept(object: &Schema) -> Result<SchemaRef, Refusal> {
+    let refuse = |reason: String| Err(Refusal::Column(reason));
+    for (name, data_type) in lineage() {
+        let found = object.field_with_name(name).ok().and_then(|field| plain(field.data_type()));
+        if found.as_ref() != Some(&data_type) {
+            return refuse(format!("there is no column `{name}` of type {data_type}"));
+        }
+    }
+    let mut fields = Vec::with_capacity(object.fields().len());
+    for field in object.fields() {
+        let name = field.name();
+        let Some(data_type) = plain(field.data_type()) else {
+            return refuse(format!("column `{name}` has the type {}, which is not kept", field.data_type()));
+        };
+        if name.eq_ignore_ascii_case(PARTITION) {
+            return refuse(format!("column `{name}` has the name of the partition column"));
+        }
+        fields.push(Field::new(name, data_type, true));
+    }
+    let fields = Fields::from(fields);
+    names(&fields)?;
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// Refuses names that stand twice, and names that other engines do not take: one such column would make the
+/// whole table unreadable to them.
+fn names(fields: &Fields) -> Result<(), Refusal> {
+    let mut seen = HashSet::new();
+    for field in fields {
+        let name = field.name();
+        let refuse =
+            |reason: &str| Err(Refusal::Column(format!("column `{}` {reason}", name.escape_debug())));
+        if name.is_empty() || name.len() > NAME_BYTES_MAX {
+            return Err(Refusal::Column(format!("a column's name has {} bytes", name.len())));
+        }
+        if name.contains(|c: char| NOT_IN_NAMES.contains(c)) {
+            return refuse("has a name that other engines do not take");
+        }
+        if !seen.insert(name.to_ascii_lowercase()) {
+            return refuse("stands there twice, but for case");
+        }
+        match field.data_type() {
+            DataType::Struct(fields) => names(fields)?,
+            // What lies in a list or a map has a name only where it is a struct.
+            DataType::List(item) => inner_names(item)?,
+            DataType::Map(entries, _) => inner_names(entries)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn inner_names(field: &Field) -> Result<(), Refusal> {
+    match field.data_type() {
+        DataType::Struct(fields) => names(fields),
+        DataType::List(inner) | DataType::Map(inner, _) => inner_names(inner),
+        _ => Ok(()),
+    }
+}
+
 /// `batch` with the columns of `files`: what it lacks is null, its host is `host`.
 pub(super) fn fit(batch: &RecordBatch, files: &SchemaRef, host: &str) -> Result<RecordBatch, ArrowError> {
     let rows = batch.num_rows();
@@ -136,42 +197,6 @@ pub(super) fn fit(batch: &RecordBatch, files: &SchemaRef, host: &str) -> Result<
     RecordBatch::try_new(Arc::clone(files), columns)
 }
 
-/// The rows of an object by the UTC day of their ingestion.
-///
-/// # Errors
-/// A row has no time, or one that no calendar day of four-digit years has.
-pub(super) fn by_day(batches: &[RecordBatch]) -> Result<BTreeMap<Day, Vec<RecordBatch>>, Refusal> {
-    let mut days: BTreeMap<Day, Vec<RecordBatch>> = BTreeMap::new();
-    let refuse = |reason: &str| Refusal::Column(format!("column `{TIME}` {reason}"));
-    for batch in batches {
-        let times = batch
-            .column_by_name(TIME)
-            .and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>())
-            .ok_or_else(|| refuse("is missing"))?;
-        if times.null_count() > 0 {
-            return Err(refuse("is null in a row"));
-        }
-        let of_rows: Vec<Day> =
-            times.values().iter().map(|time| Timestamp::from_micros(*time).day()).collect();
-        if of_rows.iter().any(|day| !(Day(-719_162)..=Day(2_932_896)).contains(day)) {
-            return Err(refuse("lies outside the years 1 to 9999"));
-        }
-        let mut distinct = of_rows.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
-        if let [day] = distinct.as_slice() {
-            days.entry(*day).or_default().push(batch.clone());
-            continue;
-        }
-        for day in distinct {
-            let chosen = of_rows.iter().map(|of_row| Some(*of_row == day)).collect();
-            let rows = filter_record_batch(batch, &chosen).map_err(|e| Refusal::Column(e.to_string()))?;
-            days.entry(day).or_default().push(rows);
-        }
-    }
-    Ok(days)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,11 +209,12 @@ mod tests {
     #[test]
     fn new_columns_are_added_and_a_changed_type_is_refused() {
         let mut columns = Columns::unknown();
-        columns.merge(&object(&[("status", DataType::Int32)])).unwrap();
-        columns.merge(&object(&[("bytes", DataType::Int64)])).unwrap();
+        columns.merge(&accept(&object(&[("status", DataType::Int32)])).unwrap()).unwrap();
+        columns.merge(&accept(&object(&[("bytes", DataType::Int64)])).unwrap()).unwrap();
         let before = columns.clone();
         let refusal = |columns: &mut Columns, name, data_type| {
-            columns.merge(&object(&[("new", DataType::Utf8), (name, data_type)])).unwrap_err().to_string()
+            let object = accept(&object(&[("new", DataType::Utf8), (name, data_type)]));
+            object.and_then(|object| columns.merge(&object)).unwrap_err().to_string()
         };
         assert_eq!(
             refusal(&mut columns, "status", DataType::Int64),
@@ -204,7 +230,35 @@ mod tests {
     #[test]
     fn an_object_without_lineage_is_refused() {
         let schema = Schema::new(vec![Field::new("host", DataType::Utf8, false)]);
-        let refusal = Columns::unknown().merge(&schema).unwrap_err();
+        let refusal = accept(&schema).unwrap_err();
         assert_eq!(refusal.to_string(), "there is no column `source` of type Utf8");
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_or_that_other_engines_refuse_is_refused() {
+        let refusal = |extra: &[(&str, DataType)]| accept(&object(extra)).unwrap_err().to_string();
+        let (text, number) = (DataType::Utf8, DataType::Int64);
+        assert!(refusal(&[("n", number.clone()), ("n", number.clone())]).contains("twice"));
+        assert!(refusal(&[("n", number.clone()), ("N", text.clone())]).contains("twice"));
+        let twice = vec![Field::new("k", text.clone(), true), Field::new("k", text.clone(), true)];
+        assert!(refusal(&[("s", DataType::Struct(twice.into()))]).contains("twice"));
+        assert!(refusal(&[("a b", text.clone())]).contains("other engines"));
+        assert!(refusal(&[("", text.clone())]).contains("0 bytes"));
+        assert!(refusal(&[(&"n".repeat(256), text)]).contains("256 bytes"));
+    }
+
+    #[test]
+    fn a_table_takes_on_so_many_columns_and_no_more() {
+        let names: Vec<String> = (0..COLUMNS_MAX).map(|n| format!("c{n}")).collect();
+        let (some, more) = names.split_at(COLUMNS_MAX - 10);
+        let schema = |names: &[String]| {
+            let extra: Vec<_> = names.iter().map(|name| (name.as_str(), DataType::Int64)).collect();
+            accept(&object(&extra)).unwrap()
+        };
+        let mut columns = Columns::unknown();
+        columns.merge(&schema(some)).unwrap();
+        let before = columns.clone();
+        assert!(columns.merge(&schema(more)).unwrap_err().to_string().contains("2007 columns"));
+        assert_eq!(columns, before);
     }
 }

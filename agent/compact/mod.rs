@@ -10,17 +10,25 @@
 //! - The host of a row is the one in the landing prefix: there a host's key can write, and nowhere else.
 
 mod columns;
+mod days;
 #[cfg(test)]
 pub(crate) mod fake_host;
 mod fold;
 mod history;
+mod layout;
+mod merge;
+mod object;
+mod pages;
+mod pass;
 mod plan;
 mod quarantine;
+mod settle;
 #[cfg(test)]
 mod tests;
+mod thrift;
 mod validate;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures::StreamExt;
 use object_store::ObjectStore as _;
@@ -30,12 +38,13 @@ use crate::clock::Clock;
 use crate::config::Central;
 use crate::failpoint::{self, Failpoint};
 use crate::store::{Place, StoreError};
-use crate::sync::landing::{LANDING, ObjectName};
-use crate::table::{Commit, TableError, TableVersion};
-use fold::Target;
-use plan::Listed;
+use crate::sync::landing::LANDING;
+use crate::table::{TableError, TableVersion};
+use pass::Pass;
 
-pub use plan::Gap;
+pub use merge::merge;
+pub use plan::{Gap, Left};
+pub use settle::{Requeued, Settled, accept, requeue};
 pub use validate::Refusal;
 
 /// The folder, below the central URL, that holds the fleet's Silver tables.
@@ -43,6 +52,12 @@ pub const SILVER: &str = "silver";
 
 /// How often a table is started over in one pass when another job is at work on it.
 const ATTEMPTS: u32 = 5;
+
+/// How many objects a pass deals with. What more there is, the next one finds.
+pub const OBJECTS_MAX: usize = 50_000;
+
+/// How many of the objects that a pass puts into quarantine its report names.
+const QUARANTINED_MAX: usize = 1_000;
 
 /// Why a pass could not go on.
 #[derive(Debug, thiserror::Error)]
@@ -61,11 +76,27 @@ pub enum CompactError {
         /// What Arrow says.
         source: arrow::error::ArrowError,
     },
+    /// Rows of a fleet table could not be read to be merged.
+    #[error("{table}: cannot merge files: {}", .source.strip_backtrace())]
+    Merge {
+        /// The table's address.
+        table: String,
+        /// DataFusion's own words.
+        source: Box<deltalake::datafusion::error::DataFusionError>,
+    },
     /// A listed object was gone when it was read: another job is at work.
     #[error("{object} was taken away by another job")]
     Moved {
         /// Where it was.
         object: String,
+    },
+    /// What an operator names is not there.
+    #[error("{name}: {reason}")]
+    Unknown {
+        /// What was named.
+        name: String,
+        /// What is wrong with it, and what to write.
+        reason: String,
     },
     /// Another job was faster each time.
     #[error("table {table}: another job committed first, {ATTEMPTS} times in a row; it does this work")]
@@ -95,7 +126,7 @@ pub struct TableReport {
     pub rows: u64,
     /// Objects that had been consumed before, and were put again or not yet deleted.
     pub duplicates: u64,
-    /// Objects put into quarantine.
+    /// Objects put into quarantine; the first thousand of them.
     pub quarantined: Vec<Quarantined>,
     /// Streams that wait for something.
     pub gaps: Vec<Gap>,
@@ -112,21 +143,69 @@ pub struct CompactReport {
     pub tables: BTreeMap<String, TableReport>,
     /// Objects that nothing needs any more, as [`delete`] takes them.
     pub consumed: Vec<Path>,
+    /// Whether there is more, for which the pass had no room.
+    pub left: Left,
 }
 
-/// Folds what the landing holds into fleet Silver, once.
+impl CompactReport {
+    /// Adds what a further pass did.
+    pub fn add(&mut self, further: Self) {
+        for (table, report) in further.tables {
+            self.tables.entry(table).or_default().add(report);
+        }
+        self.consumed.extend(further.consumed);
+        self.left = further.left;
+    }
+}
+
+impl TableReport {
+    fn add(&mut self, further: Self) {
+        self.objects += further.objects;
+        self.rows += further.rows;
+        self.duplicates += further.duplicates;
+        self.conflicts += further.conflicts;
+        further.quarantined.into_iter().for_each(|bad| self.note(bad));
+        // These tell how things stand, not what was done.
+        self.gaps = further.gaps;
+        self.version = further.version.or(self.version);
+    }
+
+    fn note(&mut self, bad: Quarantined) {
+        if self.quarantined.len() < QUARANTINED_MAX {
+            self.quarantined.push(bad);
+        }
+    }
+}
+
+/// Folds what the landing holds into fleet Silver, once; of a long backlog, as much as a pass takes on.
 ///
 /// # Errors
 /// A store or a table failed, or another job does the same work. What was committed before stays.
 pub async fn compact(config: &Central, clock: &dyn Clock) -> Result<CompactReport, CompactError> {
-    let mut pass = Pass { lake: &config.place, clock, consumed: BTreeSet::new() };
+    compact_some(config, clock, OBJECTS_MAX).await
+}
+
+/// Like [`compact`], for a pass that deals with about `objects_max` objects.
+///
+/// # Errors
+/// As for [`compact`].
+pub async fn compact_some(
+    config: &Central,
+    clock: &dyn Clock,
+    objects_max: usize,
+) -> Result<CompactReport, CompactError> {
+    let mut pass = Pass::new(&config.place, clock, objects_max);
     let mut tables = BTreeMap::new();
-    for table in pass.lake.join(LANDING).folders().await? {
+    for table in config.place.join(LANDING).folders().await? {
+        if pass.room() == 0 {
+            pass.left = Left::More;
+            break;
+        }
         let mut report = TableReport::default();
         pass.fold_table(&table, &mut report).await?;
         tables.insert(table, report);
     }
-    Ok(CompactReport { tables, consumed: pass.consumed.into_iter().collect() })
+    Ok(CompactReport { tables, consumed: pass.consumed.into_iter().collect(), left: pass.left })
 }
 
 /// Deletes landing objects that a pass has consumed; those that are gone already are none the worse.
@@ -146,134 +225,4 @@ pub async fn delete(lake: &Place, consumed: Vec<Path>) -> Result<(), StoreError>
         }
     }
     Ok(())
-}
-
-/// What all steps of a pass share.
-struct Pass<'a> {
-    lake: &'a Place,
-    clock: &'a dyn Clock,
-    /// Objects that this pass has done with.
-    consumed: BTreeSet<Path>,
-}
-
-/// How a try to fold a table ended.
-#[must_use]
-enum Outcome {
-    /// All that can be folded is.
-    Done,
-    /// Another job committed: the cursors must be read again.
-    Overtaken,
-}
-
-impl Pass<'_> {
-    async fn fold_table(&mut self, table: &str, report: &mut TableReport) -> Result<(), CompactError> {
-        for _ in 0..ATTEMPTS {
-            match self.try_fold(table, report).await {
-                Ok(Outcome::Done) => return Ok(()),
-                Ok(Outcome::Overtaken) | Err(CompactError::Moved { .. }) => report.conflicts += 1,
-                Err(e) => return Err(e),
-            }
-        }
-        Err(CompactError::Busy { table: table.to_owned() })
-    }
-
-    async fn try_fold(&mut self, table: &str, report: &mut TableReport) -> Result<Outcome, CompactError> {
-        let objects = self.list(table, report).await?;
-        if objects.is_empty() {
-            return Ok(Outcome::Done);
-        }
-        let place = self.lake.join(SILVER).join(table);
-        let mut target = Target::load(&place).await?;
-        let mut plan = plan::plan(objects, &target.cursors);
-        let passed = std::mem::take(&mut plan.passed);
-        if let Some(version) = target.version() {
-            self.clear_passed(&place, version, passed, report).await?;
-        }
-        while !plan.numbers.is_empty() {
-            let mut slice = fold::gather(self.lake, &target, &mut plan, self.clock).await?;
-            if slice.is_empty() {
-                continue;
-            }
-            let (objects, rows) = (slice.objects, slice.rows);
-            let consumed = std::mem::take(&mut slice.consumed);
-            let mut quarantined = std::mem::take(&mut slice.quarantined);
-            match fold::commit(slice, &mut target, self.clock).await? {
-                Commit::Conflict => return Ok(Outcome::Overtaken),
-                Commit::Done(_) => failpoint::reached(Failpoint::AfterSilverCommit),
-            }
-            report.objects += objects;
-            report.rows += rows;
-            report.quarantined.append(&mut quarantined);
-            self.consumed.extend(consumed);
-        }
-        report.gaps = plan.streams.into_iter().filter_map(|stream| stream.gap).collect();
-        report.version = target.version();
-        Ok(Outcome::Done)
-    }
-
-    /// Deals with objects that a cursor has passed: consumed ones may go, all others are forks.
-    async fn clear_passed(
-        &mut self,
-        place: &Place,
-        version: TableVersion,
-        passed: Vec<Listed>,
-        report: &mut TableReport,
-    ) -> Result<(), CompactError> {
-        let known = history::consumed(place, version, &passed.iter().collect::<Vec<_>>()).await?;
-        for Listed { name, location, .. } in passed {
-            if known.contains(&name) {
-                report.duplicates += 1;
-                self.consumed.insert(location);
-            } else {
-                let reason = format!("the cursor has passed {}, and the log names another", name.seq);
-                self.refuse(location, &Refusal::Fork(reason), report).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The objects of a table that this pass has not done with. What has no stream goes into quarantine.
-    async fn list(&mut self, table: &str, report: &mut TableReport) -> Result<Vec<Listed>, CompactError> {
-        let mut objects = Vec::new();
-        for object in self.lake.join(LANDING).join(table).list().await? {
-            let location = object.location;
-            if self.consumed.contains(&location) {
-                continue;
-            }
-            match name(self.lake, &location) {
-                Ok(name) => objects.push(Listed { name, location, size: object.size }),
-                Err(reason) => self.refuse(location, &Refusal::Name(reason), report).await?,
-            }
-        }
-        Ok(objects)
-    }
-
-    async fn refuse(
-        &mut self,
-        location: Path,
-        refusal: &Refusal,
-        report: &mut TableReport,
-    ) -> Result<(), CompactError> {
-        report.quarantined.push(quarantine::keep(self.lake, &location, refusal, self.clock.now()).await?);
-        self.consumed.insert(location);
-        Ok(())
-    }
-}
-
-/// Takes the name of an object apart. There is one way to write a name, and no other is read.
-fn name(lake: &Place, location: &Path) -> Result<ObjectName, String> {
-    let path = location.as_ref();
-    let relative = path.strip_prefix(lake.path().as_ref()).unwrap_or(path).trim_start_matches('/');
-    let name = ObjectName::parse(relative)?;
-    let plain = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    let stream = &name.stream;
-    if ![&stream.table, &stream.host, &stream.table_id].into_iter().all(|part| plain(part)) {
-        return Err(format!(
-            "a name in `{relative}` has characters beyond letters, digits, `.`, `_` and `-`"
-        ));
-    }
-    if name.seq.0 == 0 || name.part == 0 || name.to_string() != relative {
-        return Err(format!("`{relative}` is not how the name of a landing object is written"));
-    }
-    Ok(name)
 }

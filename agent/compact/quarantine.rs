@@ -15,7 +15,10 @@ use crate::store::{Place, StoreError};
 use crate::sync::landing::LANDING;
 
 /// The folder, below the central URL, that holds refused objects.
-const QUARANTINE: &str = "quarantine";
+pub(super) const QUARANTINE: &str = "quarantine";
+
+/// What follows an object's name in that of its reason.
+pub(super) const REASON: &str = ".reason.json";
 
 /// Copies the object at `location` into quarantine, with a `.reason.json` beside it.
 ///
@@ -50,7 +53,7 @@ pub(super) async fn keep(
         "reason": refusal.to_string(),
         "at": now.to_string(),
     });
-    let name = format!("{QUARANTINE}{rest}.reason.json");
+    let name = format!("{QUARANTINE}{rest}{REASON}");
     // A reason that is there already is that of an earlier try.
     let _ = place.put_new(&name, Bytes::from(reason.to_string())).await?;
     tracing::warn!(object, reason = %refusal, "object put into quarantine");

@@ -1,23 +1,11 @@
 //! Whether a landing object may be folded: what it says of itself, against its name and its stream.
-//!
-//! An object is untrusted input: whoever holds a host's key may have written it.
 
 use std::collections::BTreeMap;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use bytes::Bytes;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-
+use super::object::Opened;
 use super::plan::Chain;
-use crate::sync::landing::{FOOTER_FORMAT, FOOTER_KEY, Footer, ObjectName};
+use crate::sync::landing::{FOOTER_FORMAT, Footer, ObjectName};
 use crate::table::Digest;
-
-/// An object beyond this size, in bytes, is not read.
-pub(super) const OBJECT_BYTES_MAX: u64 = 256 << 20;
-
-/// An object whose columns unpack to more than this, in bytes, is not read.
-const UNPACKED_BYTES_MAX: i64 = 2 << 30;
 
 /// Why an object is put into quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +16,12 @@ pub enum Refusal {
     /// It is beyond what a pass reads into memory.
     #[error("{0} bytes are more than a landing object may have")]
     Size(u64),
+    /// Its rows, or its pages, take more memory than a pass has for them.
+    #[error("it unpacks to more than the {0} bytes that a landing object may have")]
+    Unpacked(u64),
+    /// It has more of something than is read.
+    #[error("it has {0}")]
+    Layout(String),
     /// Its bytes are not those that its name promises.
     #[error("its bytes have the digest {0}, not the one in its name")]
     Digest(Digest),
@@ -50,6 +44,9 @@ pub enum Refusal {
     /// There are several objects for one part of one number.
     #[error("there is another object for its number: {0}")]
     Fork(String),
+    /// Its number was passed without any object.
+    #[error("its number {0} had been given up: `requeue` brings its rows in")]
+    Late(u64),
     /// The parts of one number disagree on how many they are.
     #[error("the parts of its number disagree on how many they are")]
     Parts,
@@ -69,28 +66,19 @@ impl Refusal {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Name(_) => "name",
-            Self::Size(_) => "size",
+            Self::Size(_) | Self::Unpacked(_) => "size",
+            Self::Layout(_) => "layout",
             Self::Digest(_) => "digest",
             Self::Parquet(_) => "parquet",
             Self::Footer(_) => "footer",
             Self::Identity { .. } => "identity",
             Self::Fork(_) => "fork",
+            Self::Late(_) => "late",
             Self::Parts => "parts",
             Self::Chain { .. } => "chain",
             Self::Column(_) => "column",
         }
     }
-}
-
-/// A readable object.
-#[derive(Debug)]
-pub(super) struct Opened {
-    /// What it says of itself.
-    pub footer: Footer,
-    /// Its columns.
-    pub schema: SchemaRef,
-    /// Its rows.
-    pub batches: Vec<RecordBatch>,
 }
 
 /// An object of a number, and what became of it.
@@ -113,37 +101,11 @@ pub(super) enum Verdict {
     },
 }
 
-/// Reads an object and checks it against its name.
+/// Holds a footer against the name of its object.
 ///
 /// # Errors
-/// Why it must not be folded.
-pub(super) fn open(name: &ObjectName, bytes: Bytes) -> Result<Opened, Refusal> {
-    let digest = Digest::of(&bytes);
-    if digest.to_string() != name.digest {
-        return Err(Refusal::Digest(digest));
-    }
-    let unreadable = |e: &dyn std::fmt::Display| Refusal::Parquet(e.to_string());
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|e| unreadable(&e))?;
-    let metadata = builder.metadata();
-    let footer = metadata
-        .file_metadata()
-        .key_value_metadata()
-        .and_then(|pairs| pairs.iter().find(|pair| pair.key == FOOTER_KEY)?.value.as_deref())
-        .ok_or_else(|| Refusal::Footer(format!("there is no key `{FOOTER_KEY}`")))?;
-    let footer: Footer = serde_json::from_str(footer).map_err(|e| Refusal::Footer(e.to_string()))?;
-    agree(&footer, name)?;
-    let unpacked: i64 =
-        metadata.row_groups().iter().fold(0, |sum, group| sum.saturating_add(group.total_byte_size().max(0)));
-    if unpacked > UNPACKED_BYTES_MAX {
-        return Err(Refusal::Size(unpacked as u64));
-    }
-    let schema = builder.schema().clone();
-    let reader = builder.with_batch_size(8_192).build().map_err(|e| unreadable(&e))?;
-    let batches = reader.collect::<Result<_, _>>().map_err(|e| unreadable(&e))?;
-    Ok(Opened { footer, schema, batches })
-}
-
-fn agree(footer: &Footer, name: &ObjectName) -> Result<(), Refusal> {
+/// Where they contradict each other.
+pub(super) fn agree(footer: &Footer, name: &ObjectName) -> Result<(), Refusal> {
     if footer.format != FOOTER_FORMAT {
         return Err(Refusal::Footer(format!("its format is {}, not {FOOTER_FORMAT}", footer.format)));
     }

@@ -13,7 +13,6 @@
 mod partial;
 mod partition;
 mod plan;
-mod scan;
 mod state;
 #[cfg(test)]
 mod tests;

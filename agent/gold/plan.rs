@@ -20,11 +20,11 @@ use deltalake::kernel::Add;
 use super::GoldError;
 use super::partial::{self, Aggregation};
 use super::partition::Partitioning;
-use super::scan::Files;
 use crate::compact::SILVER;
 use crate::config::View;
 use crate::store::Place;
 use crate::table::Digest;
+use crate::table::scan::Files;
 use crate::table::schema::{plain, utc};
 
 /// The aggregate functions whose states are kept.

@@ -207,12 +207,37 @@ impl Place {
         }
     }
 
+    /// The size of an object in bytes, or `None` where there is none.
+    ///
+    /// # Errors
+    /// The store refused or could not be reached.
+    pub async fn size(&self, name: &str) -> Result<Option<u64>, StoreError> {
+        match self.store.head(&self.object(name)).await {
+            Ok(found) => Ok(Some(found.size)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.failed("read", name, source)),
+        }
+    }
+
     /// All objects below this folder, in the store's own order; none where the folder is missing.
     ///
     /// # Errors
     /// The store refused or could not be reached.
     pub async fn list(&self) -> Result<Vec<ObjectMeta>, StoreError> {
         match self.store.list(Some(&self.path)).try_collect().await {
+            Ok(objects) => Ok(objects),
+            Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
+            Err(source) => Err(self.failed("list", "", source)),
+        }
+    }
+
+    /// The objects below this folder whose names come after `name`; none where the folder is missing.
+    ///
+    /// # Errors
+    /// The store refused or could not be reached.
+    pub async fn list_after(&self, name: &str) -> Result<Vec<ObjectMeta>, StoreError> {
+        let from = self.object(name);
+        match self.store.list_with_offset(Some(&self.path), &from).try_collect().await {
             Ok(objects) => Ok(objects),
             Err(object_store::Error::NotFound { .. }) => Ok(Vec::new()),
             Err(source) => Err(self.failed("list", "", source)),

@@ -43,6 +43,8 @@ pub enum Cursor {
         /// The id of the host's Silver table.
         table_id: String,
     },
+    /// In fleet Silver: an object with this digest was folded out of quarantine; the value is its number.
+    Requeued(String),
 }
 
 impl Cursor {
@@ -75,6 +77,7 @@ impl fmt::Display for Cursor {
             Self::State(id) => write!(f, "state/{id}"),
             Self::Stream { host, table_id } => write!(f, "stream/{host}/{table_id}"),
             Self::StreamDigest { host, table_id } => write!(f, "digest/{host}/{table_id}"),
+            Self::Requeued(digest) => write!(f, "requeue/{digest}"),
         }
     }
 }

@@ -6,6 +6,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 use bytes::Bytes;
 use deltalake::kernel::{Action, Add, CommitInfo, Remove};
+use object_store::ObjectMeta;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::{Value, json};
@@ -32,6 +33,8 @@ pub enum Commit {
 pub struct Entry {
     /// Its version.
     pub version: TableVersion,
+    /// When it was made, as it says itself.
+    pub time: Option<Timestamp>,
     /// Files that it adds.
     pub adds: Vec<Add>,
     /// Files that it removes.
@@ -96,14 +99,18 @@ pub async fn read(place: &Place, version: TableVersion) -> Result<Option<Entry>,
             operation: "read a log entry",
             source: Box::new(source),
         })?;
-    let mut entry =
-        Entry { version, adds: Vec::new(), removes: Vec::new(), cursors: Vec::new(), info: Value::Null };
+    let (adds, removes, cursors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut entry = Entry { version, time: None, adds, removes, cursors, info: Value::Null };
     for action in actions {
         match action {
             Action::Add(add) => entry.adds.push(add),
             Action::Remove(remove) => entry.removes.push(remove),
             Action::Txn(txn) => entry.cursors.push((txn.app_id, txn.version)),
-            Action::CommitInfo(mut info) => entry.info = info.info.remove(INFO_KEY).unwrap_or_default(),
+            Action::CommitInfo(mut info) => {
+                entry.time =
+                    info.timestamp.map(|millis| Timestamp::from_micros(millis.saturating_mul(1_000)));
+                entry.info = info.info.remove(INFO_KEY).unwrap_or_default();
+            }
             _ => {}
         }
     }
@@ -115,8 +122,37 @@ pub async fn read(place: &Place, version: TableVersion) -> Result<Option<Entry>,
 /// # Errors
 /// The store failed.
 pub async fn list(place: &Place) -> Result<(Vec<TableVersion>, Vec<TableVersion>), TableError> {
+    Ok(sort(place.join("_delta_log").list().await?))
+}
+
+/// Like [`list`], from the last checkpoint on that the log points at; so the cost is that of the entries since,
+/// whatever the history.
+///
+/// # Errors
+/// The store failed.
+pub async fn recent(place: &Place) -> Result<(Vec<TableVersion>, Vec<TableVersion>), TableError> {
+    let pointer = place.get("_delta_log/_last_checkpoint").await?;
+    let pointer = pointer.and_then(|bytes| serde_json::from_slice::<LastCheckpoint>(&bytes).ok());
+    if let Some(LastCheckpoint { version }) = pointer {
+        let from = format!("{:020}", version.0);
+        let (entries, checkpoints) = sort(place.join("_delta_log").list_after(&from).await?);
+        // The pointer is a hint: what it points at may be gone.
+        if checkpoints.first() == Some(&version) {
+            return Ok((entries, checkpoints));
+        }
+    }
+    list(place).await
+}
+
+/// What `_last_checkpoint` says; it says more, which nothing here needs.
+#[derive(serde::Deserialize)]
+struct LastCheckpoint {
+    version: TableVersion,
+}
+
+fn sort(objects: Vec<ObjectMeta>) -> (Vec<TableVersion>, Vec<TableVersion>) {
     let (mut entries, mut checkpoints) = (Vec::new(), Vec::new());
-    for object in place.join("_delta_log").list().await? {
+    for object in objects {
         let Some((number, kind)) = object.location.filename().and_then(|name| name.split_once('.')) else {
             continue;
         };
@@ -129,7 +165,7 @@ pub async fn list(place: &Place) -> Result<(Vec<TableVersion>, Vec<TableVersion>
     }
     entries.sort_unstable();
     checkpoints.sort_unstable();
-    Ok((entries, checkpoints))
+    (entries, checkpoints)
 }
 
 /// All cursors as they stand at version `at`, by application id.
@@ -139,7 +175,10 @@ pub async fn list(place: &Place) -> Result<(Vec<TableVersion>, Vec<TableVersion>
 /// # Errors
 /// The store failed, an entry that is needed is gone, or the log is damaged.
 pub async fn cursors(place: &Place, at: TableVersion) -> Result<HashMap<String, i64>, TableError> {
-    let (_, checkpoints) = list(place).await?;
+    let (_, mut checkpoints) = recent(place).await?;
+    if checkpoints.first().is_some_and(|first| *first > at) {
+        checkpoints = list(place).await?.1;
+    }
     let (mut cursors, mut next) = (HashMap::new(), TableVersion(0));
     if let Some(&version) = checkpoints.iter().rfind(|version| **version <= at) {
         let name = checkpoint_name(version);

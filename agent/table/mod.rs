@@ -9,11 +9,15 @@
 //! The log format is the Delta transaction protocol, reader version 1 and writer version 2:
 //! <https://github.com/delta-io/delta/blob/master/PROTOCOL.md>.
 
+#[cfg(feature = "central")]
+pub mod cleanup;
 pub mod cursor;
 pub mod datafile;
 pub mod housekeeping;
 pub mod local;
 pub mod log;
+#[cfg(feature = "central")]
+pub mod scan;
 pub mod schema;
 pub mod snapshot;
 

@@ -40,7 +40,8 @@ impl Snapshot {
             place.url(),
             &StorageConfig::default(),
         ));
-        if super::log::list(place).await?.0.is_empty() {
+        let (entries, checkpoints) = super::log::recent(place).await?;
+        if entries.is_empty() && checkpoints.is_empty() {
             return Ok(None);
         }
         match table.load().await {

@@ -21,6 +21,8 @@ mod hostile;
 mod landing;
 mod plugins;
 mod power_loss;
+mod quarantine;
 mod readme;
 mod refusal;
 mod shipped;
+mod upkeep;

@@ -1,5 +1,5 @@
-//! Data files of a fleet Silver table as a DataFusion table: exactly those that are named, none that a
-//! snapshot would add.
+//! Data files of a fleet Silver table as DataFusion reads them: exactly those that are named, none that a snapshot
+//! would add.
 
 use std::sync::Arc;
 
@@ -13,18 +13,21 @@ use deltalake::datafusion::datasource::source::DataSourceExec;
 use deltalake::datafusion::datasource::table_schema::TableSchema;
 use deltalake::datafusion::execution::object_store::ObjectStoreUrl;
 use deltalake::datafusion::logical_expr::{Expr, TableType};
+use deltalake::datafusion::physical_expr::expressions::Column;
+use deltalake::datafusion::physical_expr::{LexOrdering, PhysicalSortExpr};
 use deltalake::datafusion::physical_plan::ExecutionPlan;
 use deltalake::datafusion::physical_plan::empty::EmptyExec;
+use deltalake::datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use deltalake::kernel::Add;
 use object_store::ObjectMeta;
 use url::Position;
 
+use super::schema::{PARTITION, plain};
 use crate::store::Place;
-use crate::table::schema::{PARTITION, plain};
 
 /// Data files of one table. Columns that a file does not have are null in its rows.
 #[derive(Debug)]
-pub(super) struct Files {
+pub struct Files {
     schema: TableSchema,
     store: ObjectStoreUrl,
     files: Vec<PartitionedFile>,
@@ -54,6 +57,33 @@ impl Files {
         };
         let files = files.iter().map(file).collect::<Result<_>>()?;
         Ok(Self { schema: table_schema(columns), store, files })
+    }
+
+    /// The rows of all files, without the partition column, in the order of `columns`, in which each file has its
+    /// own. Holds a batch of each file, not the files.
+    ///
+    /// # Errors
+    /// A column is not there.
+    pub fn merged(&self, columns: &[&str]) -> Result<Arc<dyn ExecutionPlan>> {
+        let rows = self.schema.file_schema();
+        let groups = self.files.iter().map(|file| FileGroup::new(vec![file.clone()])).collect();
+        let read = self.read(groups, Some((0..rows.fields().len()).collect()))?;
+        let key =
+            |name: &&str| Ok(PhysicalSortExpr::new_default(Arc::new(Column::new_with_schema(name, rows)?)));
+        let order = LexOrdering::new(columns.iter().map(key).collect::<Result<Vec<_>>>()?);
+        Ok(match order {
+            Some(order) => Arc::new(SortPreservingMergeExec::new(order, read)),
+            None => read,
+        })
+    }
+
+    fn read(&self, groups: Vec<FileGroup>, columns: Option<Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let source = Arc::new(ParquetSource::new(self.schema.clone()));
+        let config = FileScanConfigBuilder::new(self.store.clone(), source)
+            .with_file_groups(groups)
+            .with_projection_indices(columns)?
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
     }
 }
 
@@ -98,11 +128,6 @@ impl TableProvider for Files {
             let files = self.files.iter().skip(group).step_by(groups).cloned();
             FileGroup::new(files.collect())
         };
-        let source = Arc::new(ParquetSource::new(self.schema.clone()));
-        let config = FileScanConfigBuilder::new(self.store.clone(), source)
-            .with_file_groups((0..groups).map(of_group).collect())
-            .with_projection_indices(projection.cloned())?
-            .build();
-        Ok(DataSourceExec::from_data_source(config))
+        self.read((0..groups).map(of_group).collect(), projection.cloned())
     }
 }

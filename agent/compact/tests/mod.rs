@@ -1,3 +1,8 @@
+mod crafted;
+mod hostile;
+mod merge;
+mod settle;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -6,9 +11,10 @@ use arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use bytes::Bytes;
 
 use super::fake_host::{DAY, FakeHost, HOUR, Noon, Row, lake, with_column};
+use super::fold::Target;
 use super::*;
-use crate::sync::landing::{DEAD_LETTER, Footer, Seq};
-use crate::table::{Snapshot, datafile};
+use crate::sync::landing::{DEAD_LETTER, Footer, ObjectName, Seq};
+use crate::table::{Commit, Snapshot, datafile};
 
 async fn pass(config: &Central) -> TableReport {
     let report = compact(config, &Noon).await.unwrap();
@@ -124,7 +130,7 @@ async fn a_gap_holds_its_stream_only_and_is_reported() {
     let report = pass(&config).await;
     assert_eq!(report.objects, 2);
     assert_eq!(report.gaps.len(), 1);
-    assert_eq!(report.gaps[0].to_string(), "web/a/id-a: object 2 is missing; 2 objects wait for it");
+    assert_eq!(report.gaps[0].to_string(), "web/a/id-a: object 2 is missing; 2 objects wait behind");
     assert_eq!(landing(&config).await, 2);
 
     a.put_as(&late, bytes).await;
@@ -147,7 +153,7 @@ async fn a_number_waits_for_all_of_its_parts() {
     let report = pass(&config).await;
     assert_eq!(
         report.gaps[0].to_string(),
-        "web/a/id-a: part 1 of object 1 is missing; 2 objects wait for it"
+        "web/a/id-a: part 1 of object 1 is missing; 2 objects wait behind"
     );
     host.put_as(&first, first_bytes).await;
     let report = pass(&config).await;
@@ -287,17 +293,11 @@ async fn a_commit_that_lost_its_race_starts_over_from_the_cursors() {
     let mut host = FakeHost::new(&config, "a");
     host.put(&[Row::at(DAY, "info", 1)]).await;
     let place = config.place.join("silver/web");
-    let listed = config.place.join("landing/web").list().await.unwrap();
-    let listed: Vec<_> = listed
-        .into_iter()
-        .map(|o| Listed {
-            name: name(&config.place, &o.location).unwrap(),
-            location: o.location,
-            size: o.size,
-        })
-        .collect();
     let mut slow = Target::load(&place).await.unwrap();
-    let mut plan = plan::plan(listed, &slow.cursors);
+    let mut first = Pass::new(&config.place, &Noon, OBJECTS_MAX);
+    let landing = config.place.join("landing/web");
+    let listing = landing.store().list(Some(landing.path()));
+    let mut plan = first.plan(&landing, listing, &slow.cursors, &mut TableReport::default()).await.unwrap();
     let slice = fold::gather(&config.place, &slow, &mut plan, &Noon).await.unwrap();
     assert_eq!(pass(&config).await.objects, 1);
     assert_eq!(fold::commit(slice, &mut slow, &Noon).await.unwrap(), Commit::Conflict);

@@ -1,0 +1,27 @@
+//! `logsmith requeue`: folds objects of the quarantine after all.
+
+use std::process::ExitCode;
+
+use super::{ConfigArg, central_config};
+use crate::clock::SystemClock;
+use crate::compact::{self, Requeued};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Objects by their names below the lake: quarantine/table/host/table-id/....parquet
+    #[arg(required = true)]
+    objects: Vec<String>,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
+    let config = central_config(&args.config.config)?;
+    let mut refused = false;
+    for object in &args.objects {
+        let outcome = compact::requeue(&config, object, &SystemClock).await?;
+        println!("{object}: {outcome}");
+        refused |= matches!(outcome, Requeued::Refused(_));
+    }
+    Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
