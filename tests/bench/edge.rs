@@ -6,8 +6,11 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
+#[path = "sample.rs"]
+mod sample;
+
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -16,7 +19,6 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use logsmith::bronze::encode;
 use logsmith::clock::{Clock, SystemClock};
-use logsmith::generate::{Plan, generate};
 use logsmith::silver::columns::{silver_columns, with_partition};
 use logsmith::store::Place;
 use logsmith::table::{Cursor, LocalTable, log};
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
     let smoke = std::env::args().any(|argument| argument == "--smoke");
     logsmith::memory::settle();
     let folder = tempfile::tempdir().unwrap();
-    let ratio = tail_to_bronze(folder.path(), if smoke { 20_000 } else { 1_500_000 });
+    let ratio = tail_to_bronze(folder.path(), if smoke { 20_000 } else { 1_000_000 });
     let commit = commits(folder.path(), if smoke { &[10, 100] } else { &[10, 1_000, 10_000] });
     let idle = idle_memory(folder.path(), if smoke { 1 } else { 10 });
     if smoke || (ratio >= TAIL_RATIO_MIN && commit <= COMMIT_MS_MAX && idle <= IDLE_MIB_MAX) {
@@ -46,20 +48,13 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn tail_to_bronze(folder: &Path, lines: u64) -> f64 {
-    let logs = folder.join("logs");
-    let plan = Plan {
-        folder: logs.clone(),
-        files: 1,
-        lines,
-        rate: 0,
-        levels: vec![("INFO".into(), 9), ("ERROR".into(), 1)],
-        broken_permille: 0,
-        rotate_lines: 0,
-        seed: 1,
-    };
-    let bytes = generate(&plan, &SystemClock, |_| {}).unwrap().bytes;
-    let glob = FileGlob::parse(&logs.join("*.log").display().to_string()).unwrap();
+fn tail_to_bronze(folder: &Path, lines: usize) -> f64 {
+    let logs = folder.join("sample.log");
+    let mut file = BufWriter::new(File::create(&logs).unwrap());
+    (0..lines).for_each(|i| writeln!(file, "{}", sample::line(i)).unwrap());
+    file.flush().unwrap();
+    let bytes = fs::metadata(&logs).unwrap().len();
+    let glob = FileGlob::parse(&logs.display().to_string()).unwrap();
     let source = Source::new("app", vec![glob]);
     let mut tail = Tail::open(vec![source], Positions::default(), TailLimits::default()).unwrap();
     tail.scan(SystemClock.now());
@@ -78,13 +73,17 @@ fn tail_to_bronze(folder: &Path, lines: u64) -> f64 {
         if lines.num_rows() == 0 {
             break;
         }
-        rows += lines.num_rows() as u64;
+        rows += lines.num_rows();
         bare += cpu(|| drop(bare_encode(&lines.project(&[0]).unwrap())));
     }
     assert_eq!(rows, lines);
     let speed = |time: Duration| bytes as f64 / 1e6 / time.as_secs_f64();
     let ratio = bare.as_secs_f64() / tailed.as_secs_f64();
-    println!("tail to Bronze      {:8.1} MB/s of one core", speed(tailed));
+    println!(
+        "tail to Bronze      {:8.1} MB/s of one core, lines of {} bytes",
+        speed(tailed),
+        bytes as usize / lines
+    );
     println!("bare Parquet encode {:8.1} MB/s, so {ratio:.2} of it (at least {TAIL_RATIO_MIN})", speed(bare));
     ratio
 }

@@ -7,6 +7,9 @@
 
 #![allow(missing_docs, clippy::panic, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
+#[path = "sample.rs"]
+mod sample;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,8 +27,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Rows of one call of a plugin.
 const CALL_ROWS: usize = 1_000;
-/// Rows of one batch.
-const BATCH_ROWS: usize = 16 * CALL_ROWS;
+/// Rows of one batch: as many lines of this length as a commit of Bronze has by default.
+const BATCH_ROWS: usize = 31 * CALL_ROWS;
 /// The `json` plugin may take so many times what the native function takes.
 const JSON_RATIO_MAX: f64 = 1.8;
 /// The boundary alone may take so many nanoseconds a row.
@@ -36,7 +39,8 @@ fn main() -> ExitCode {
     let rounds = if smoke { 1 } else { 20 };
     logsmith::memory::settle();
     let engine = Engine::try_new(None).expect("the engine starts");
-    let lines = lines(if smoke { 2 * CALL_ROWS } else { BATCH_ROWS });
+    let lines: StringArray =
+        (0..if smoke { 2 * CALL_ROWS } else { BATCH_ROWS }).map(sample::line).map(Some).collect();
     println!(
         "{} JSON lines of {} bytes, {CALL_ROWS} a call",
         lines.len(),
@@ -81,33 +85,6 @@ fn component(name: &str, committed: &str) -> PluginSource {
     let committed = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(committed);
     let folder = std::env::var_os("LOGSMITH_TEST_PLUGINS").map_or_else(committed, PathBuf::from);
     PluginSource::File { path: folder.join(format!("{name}.wasm")), sha256: None }
-}
-
-fn lines(rows: usize) -> StringArray {
-    let levels = ["INFO", "INFO", "DEBUG", "INFO", "WARN", "ERROR"];
-    let line = |i: usize| {
-        let trace = (i as u128 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-        let (minute, second, milli) = (i / 60_000 % 60, i / 1_000 % 60, i % 1_000);
-        format!(
-            concat!(
-                r#"{{"time":"2026-11-30T08:{:02}:{:02}.{:03}Z","level":"{}","message":"request {} finished, the cart "#,
-                r#"has {} items","service":"checkout","trace_id":"{:032x}","user_id":{},"duration_ms":{}.{},"#,
-                r#""path":"/api/v1/cart/{}","ok":true}}"#,
-            ),
-            minute,
-            second,
-            milli,
-            levels[i % levels.len()],
-            i,
-            i % 17,
-            trace,
-            i * 7919 % 100_000,
-            i % 500,
-            i % 10,
-            i % 1_000,
-        )
-    };
-    (0..rows).map(|i| Some(line(i))).collect()
 }
 
 /// The same function, the same columns, no boundary.

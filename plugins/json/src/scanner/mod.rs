@@ -36,9 +36,9 @@ impl Span {
         if self == Self::NULL {
             return None;
         }
-        // SAFETY: in the line a span begins and ends beside a byte of ASCII (a quote, a bracket, a sign, a digit), and in
-        // the texts whose escapes were resolved at the end of one; so it holds whole characters.
-        Some(unsafe { str::from_utf8_unchecked(self.bytes(line, unescaped)) })
+        let bits = self.0.get();
+        let place = if bits & Self::UNESCAPED == 0 { line } else { unescaped };
+        place.get((bits >> 2) as usize & 0x7fff_ffff..(bits >> 33) as usize)
     }
 }
 
