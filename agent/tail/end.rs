@@ -15,7 +15,7 @@ use super::{Tail, later, rank};
 use crate::clock::Timestamp;
 
 /// File systems stamp with a coarse clock, some with one of their own.
-const BIRTH_SLACK: Duration = Duration::from_secs(2);
+pub(super) const BIRTH_SLACK: Duration = Duration::from_secs(2);
 
 /// Why a file ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ struct Copy {
 impl Tail {
     /// Ends a file: a copy of it goes on under its key; without one it is gone, and what was not read is lost.
     pub(super) fn end(&mut self, scan: &mut Scan, key: FileKey, cause: Cause) {
+        self.vacate(key);
         let mut copies = (0..LISTINGS)
             .map(|_| self.copies(scan, key))
             .find(|copies| !copies.is_empty())
@@ -113,8 +114,9 @@ impl Tail {
         known.size = stat.size;
         known.place = place;
         known.seen = self.scans;
-        known.note_intact();
+        // First: what was last seen at the old place is of another file by now.
         known.looked = Look::of(&stat);
+        known.note_intact();
         known.checked = None;
         known.grown = scan.now;
         known.partial = None;

@@ -192,6 +192,7 @@ impl Tail {
         known.offset = print.tail.end();
         known.size = known.size.max(known.offset);
         known.print = print;
+        known.place = if settings.matches(path) { Place::Included } else { Place::Rotated };
         known.added = if matches!(begin, Begin::Anew) { 0 } else { self.scans };
         known.seen = self.scans;
         self.handles.keep(key, file, rank(&known));

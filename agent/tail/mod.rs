@@ -16,8 +16,8 @@
 //! - The offset never passes bytes that were not taken, and a record never runs ahead of the rows.
 //! - Two paths with one inode are one file. Equal content is not identity.
 //!
-//! Not promised: a file that was never seen by a scan, or only by one whose records were not committed, and that a
-//! rotation took to a name that no source includes, is not looked for.
+//! - A generation that came and went between two scans, or two runs, is looked for under the names that a rotation
+//!   gives, also where no source includes them, if a file was known before it at its path (see `missed.rs`).
 //!
 //! Memory: about a kilobyte for each file that exists; the batch; one megabyte for searching the end of an over-long
 //! line. Open files: [`TailLimits::open_files_max`] and one.
@@ -29,6 +29,7 @@ mod handles;
 mod identity;
 mod judge;
 mod lines;
+mod missed;
 mod positions;
 mod read;
 mod rotation;
@@ -60,6 +61,7 @@ use files::{Files, Known, Place};
 use handles::{Handles, Rank};
 use identity::FileId;
 use judge::Held;
+use missed::Vacated;
 
 /// What a tail may use.
 #[derive(Clone, Copy, Debug)]
@@ -134,6 +136,8 @@ pub struct Tail {
     unreadable: HashMap<FileId, io::ErrorKind>,
     /// Folders whose change may change what is read.
     folders: BTreeSet<PathBuf>,
+    /// Paths that files have left, where others may have stood meanwhile.
+    vacated: Vec<Vacated>,
     /// Names of sources that have been started.
     started: BTreeSet<String>,
     next_key: FileKey,
@@ -187,6 +191,7 @@ impl Tail {
             departed: BTreeMap::new(),
             unreadable: HashMap::new(),
             folders: BTreeSet::new(),
+            vacated: Vec::new(),
             started: known.sources,
             next_key: known.next_key,
             scans: 0,

@@ -89,6 +89,7 @@ impl Tail {
             let Some(stranger) = scan.strangers.get(at).cloned() else { break };
             self.meet(&mut scan, &stranger, Begin::BySource);
         }
+        self.look_for_missed(&mut scan);
         self.held.retain(|_, held| held.scan == self.scans);
         self.started.extend(self.sources.iter().map(|source| source.name.clone()));
         self.queue_changed();
@@ -199,6 +200,7 @@ impl Tail {
         let Some(known) = self.files.get(key) else { return };
         let is_there = self.stat(&known.path).ok().flatten().is_some_and(|old| old.id == stat.id);
         if !(is_there && self.includes(key, &known.path)) {
+            self.vacate(key);
             self.files.move_to(key, path);
             scan.report.renamed += 1;
         }
@@ -271,6 +273,7 @@ impl Tail {
         });
         let Some((path, stat)) = found else { return false };
         let place = if self.includes(key, path) { Place::Included } else { Place::Rotated };
+        self.vacate(key);
         self.sighted(scan, key, &stat, place);
         self.files.move_to(key, path);
         scan.report.renamed += 1;
@@ -280,6 +283,9 @@ impl Tail {
     /// A file to which no path leads is read through its handle until nothing more comes.
     fn read_out(&mut self, scan: &mut Scan, key: FileKey, stat: &Stat) {
         let is_new = self.files.get(key).is_some_and(|known| known.place != Place::Unlinked);
+        if is_new {
+            self.vacate(key);
+        }
         self.sighted(scan, key, stat, Place::Unlinked);
         self.handles.set_rank(key, Rank::Unlinked);
         let Some(known) = self.files.get_mut(key) else { return };

@@ -3,10 +3,12 @@
 mod copies;
 mod limits;
 mod lines;
+mod missed;
 mod model;
 mod records;
 mod restart;
 mod rotation;
+mod torture;
 mod watch;
 
 use std::ffi::OsStr;
