@@ -35,7 +35,7 @@ struct Copy {
 impl Tail {
     /// Ends a file: a copy of it goes on under its key; without one it is gone, and what was not read is lost.
     pub(super) fn end(&mut self, scan: &mut Scan, key: FileKey, cause: Cause) {
-        self.vacate(key);
+        self.vacate(key, scan.now);
         let mut copies = (0..LISTINGS)
             .map(|_| self.copies(scan, key))
             .find(|copies| !copies.is_empty())

@@ -3,12 +3,13 @@
 //! When a file leaves its path, others may have stood there since it was first seen, each rotated on before a scan
 //! could see it. Where a source includes the rotated names a scan comes across them anyway; elsewhere a file is taken for
 //! such a generation if its name is one that a rotation of the path gives, if it was born after the file that left was
-//! first seen, if no record knows it, and if it does not begin like the file that left: then it would be a copy of it.
+//! first seen, or after it was awaited in vain, if no record knows it, and if it does not begin like the file that left: then it would be a copy of it.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Tail;
 use super::end::BIRTH_SLACK;
@@ -21,15 +22,21 @@ use super::scan::{LISTINGS, Scan, Stranger};
 use super::source::is_compressed;
 use crate::clock::Timestamp;
 
-/// A path that a known file has left.
+/// A path at which nothing stands is watched for this long after a file left it.
+const AWAITED: Duration = Duration::from_secs(60);
+
+/// File systems stamp with a clock that is late by up to this.
+const CLOCK_TICK: Duration = Duration::from_millis(20);
+
+/// A path that a known file has left, or where one is awaited.
 #[derive(Clone, Debug)]
 pub(super) struct Vacated {
     path: Arc<Path>,
     source: usize,
     since: Timestamp,
     head: Window,
-    /// Scans that may still look.
-    scans_left: usize,
+    /// How long to look on while nothing stands there.
+    until: Timestamp,
 }
 
 /// What came of looking at a file that may be a missed generation.
@@ -43,7 +50,7 @@ enum Taking {
 
 impl Tail {
     /// Notes that a file is about to leave its path, if its source reads what stands there.
-    pub(super) fn vacate(&mut self, key: FileKey) {
+    pub(super) fn vacate(&mut self, key: FileKey, now: Timestamp) {
         let Some(known) = self.files.get(key).filter(|known| self.includes(key, &known.path)) else { return };
         let Some(source) = known.source else { return };
         self.vacated.push(Vacated {
@@ -51,14 +58,30 @@ impl Tail {
             source,
             since: known.since,
             head: known.print.head,
-            scans_left: LISTINGS,
+            until: later(now, AWAITED),
         });
+    }
+
+    /// Notes that nothing stands at a path that a source names: what does from now on may be gone at the next scan.
+    pub(super) fn await_file(&mut self, scan: &Scan, source: usize, path: &Path) {
+        let until = later(scan.now, AWAITED);
+        if let Some(vacated) = self.vacated.iter_mut().find(|vacated| *vacated.path == *path) {
+            vacated.until = until;
+            return;
+        }
+        // What was rotated before is not meant; a birth is stamped by a clock that is a tick late.
+        let since = later(scan.now, BIRTH_SLACK - CLOCK_TICK);
+        self.vacated.push(Vacated { path: path.into(), source, since, head: Window::empty(0), until });
     }
 
     /// Adds the generations that were missed at the paths left lately. Lists each folder once, or a few times while files
     /// are moved about in it.
     pub(super) fn look_for_missed(&mut self, scan: &mut Scan) {
-        let vacated = std::mem::take(&mut self.vacated);
+        let mut vacated = std::mem::take(&mut self.vacated);
+        vacated.retain(|vacated| scan.now < vacated.until);
+        if vacated.is_empty() {
+            return;
+        }
         let folders: BTreeSet<&Path> = vacated.iter().filter_map(|vacated| vacated.path.parent()).collect();
         let mut by_path: HashMap<&Path, Vec<usize>> = HashMap::new();
         for (at, vacated) in vacated.iter().enumerate() {
@@ -85,10 +108,13 @@ impl Tail {
                 break;
             }
         }
-        for mut vacated in unsettled.iter().filter_map(|at| vacated.get(*at).cloned()) {
-            vacated.scans_left -= 1;
-            if vacated.scans_left > 0 {
-                self.rescan = true;
+        self.rescan |= !unsettled.is_empty();
+        for (at, mut vacated) in vacated.into_iter().enumerate() {
+            if unsettled.contains(&at) {
+                self.vacated.push(vacated);
+            } else if self.files.at_path(&vacated.path).is_empty() {
+                // What was born before has been looked at.
+                vacated.since = vacated.since.max(scan.now);
                 self.vacated.push(vacated);
             }
         }
@@ -96,7 +122,8 @@ impl Tail {
 
     fn take_missed(&mut self, scan: &mut Scan, vacated: &Vacated, path: &Path, stat: Stat) -> Taking {
         let born = Timestamp::from_micros(stat.born.unwrap_or(stat.modified / 1000));
-        let is_known = self.is_known(&stat) || self.held.contains_key(&stat.id);
+        let is_known =
+            self.is_known(&stat) || self.held.contains_key(&stat.id) || scan.forgotten.contains(&stat.id);
         if is_known || later(born, BIRTH_SLACK) < vacated.since {
             return Taking::Settled;
         }

@@ -17,7 +17,7 @@
 //! - Two paths with one inode are one file. Equal content is not identity.
 //!
 //! - A generation that came and went between two scans, or two runs, is looked for under the names that a rotation
-//!   gives, also where no source includes them, if a file was known before it at its path (see `missed.rs`).
+//!   gives, also where no source includes them, if a file was known or awaited before it at its path (see `missed.rs`).
 //!
 //! Memory: about a kilobyte for each file that exists; the batch; one megabyte for searching the end of an over-long
 //! line. Open files: [`TailLimits::open_files_max`] and one.

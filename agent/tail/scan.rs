@@ -68,6 +68,8 @@ pub(super) struct Scan {
     pub(super) is_first: Vec<bool>,
     /// Files that could not be opened in the scan before.
     pub(super) unreadable: HashMap<FileId, io::ErrorKind>,
+    /// Rotated files that are remembered no more.
+    pub(super) forgotten: HashSet<FileId>,
     /// In a tail's first scan, the files known from records, by inode number.
     by_ino: HashMap<u64, Vec<FileKey>>,
 }
@@ -113,6 +115,7 @@ impl Tail {
             met: HashSet::new(),
             is_first: self.sources.iter().map(|source| !self.started.contains(&source.name)).collect(),
             unreadable: std::mem::take(&mut self.unreadable),
+            forgotten: HashSet::new(),
             by_ino,
         }
     }
@@ -141,7 +144,7 @@ impl Tail {
     }
 
     fn look_at(&mut self, scan: &mut Scan, source: usize, path: PathBuf) {
-        let Ok(Some(stat)) = self.stat(&path) else { return };
+        let Ok(Some(stat)) = self.stat(&path) else { return self.await_file(scan, source, &path) };
         let key = self.files.at_id(stat.id).or_else(|| self.renumbered(scan, &path, &stat));
         match key.and_then(|key| self.files.get_mut(key)) {
             Some(known) if known.seen == self.scans => {}
@@ -200,7 +203,7 @@ impl Tail {
         let Some(known) = self.files.get(key) else { return };
         let is_there = self.stat(&known.path).ok().flatten().is_some_and(|old| old.id == stat.id);
         if !(is_there && self.includes(key, &known.path)) {
-            self.vacate(key);
+            self.vacate(key, scan.now);
             self.files.move_to(key, path);
             scan.report.renamed += 1;
         }
@@ -273,7 +276,7 @@ impl Tail {
         });
         let Some((path, stat)) = found else { return false };
         let place = if self.includes(key, path) { Place::Included } else { Place::Rotated };
-        self.vacate(key);
+        self.vacate(key, scan.now);
         self.sighted(scan, key, &stat, place);
         self.files.move_to(key, path);
         scan.report.renamed += 1;
@@ -284,7 +287,7 @@ impl Tail {
     fn read_out(&mut self, scan: &mut Scan, key: FileKey, stat: &Stat) {
         let is_new = self.files.get(key).is_some_and(|known| known.place != Place::Unlinked);
         if is_new {
-            self.vacate(key);
+            self.vacate(key, scan.now);
         }
         self.sighted(scan, key, stat, Place::Unlinked);
         self.handles.set_rank(key, Rank::Unlinked);
@@ -297,10 +300,11 @@ impl Tail {
         }
     }
 
-    fn forget_if_old(&mut self, scan: &Scan, key: FileKey) {
+    fn forget_if_old(&mut self, scan: &mut Scan, key: FileKey) {
         let Some(known) = self.files.get(key) else { return };
         let changed = Timestamp::from_micros(known.looked.modified / 1000);
         if known.place == Place::Rotated && known.unread() == 0 && later(changed, ROTATED_KEPT) < scan.now {
+            scan.forgotten.insert(known.id);
             self.depart(key, 0);
         }
     }

@@ -111,3 +111,19 @@ fn bytes_that_a_copy_goes_on_with_are_not_counted_as_lost() {
     rig.run();
     assert_eq!((rig.rows.len(), rig.tail.counters().vanished_bytes), (3, 0));
 }
+
+#[test]
+fn a_generation_is_read_that_came_and_went_where_a_scan_had_found_nothing() {
+    let mut rig = Rig::new("app.log");
+    assert!(rig.run().is_empty());
+    rig.append("app.log", "first\n");
+    rotate(&rig, "app.log");
+    assert_eq!(rig.run(), ["first"]);
+    rig.append("app.log", "second\n");
+    rotate(&rig, "app.log");
+    rig.append("app.log", "third\n");
+    rotate(&rig, "app.log");
+    let mut lines = rig.run();
+    lines.sort();
+    assert_eq!(lines, ["second", "third"]);
+}
