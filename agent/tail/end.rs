@@ -44,7 +44,7 @@ impl Tail {
         copies.sort_by_key(|copy| std::cmp::Reverse(copy.stranger.stat.size));
         let Some(known) = self.files.get(key) else { return };
         let size = if cause == Cause::Changed { known.size } else { known.size_seen() };
-        let unread = size.saturating_sub(known.offset);
+        let unread = size.saturating_sub(known.offset + known.padding);
         let mut copies = copies.into_iter();
         let Some(best) = copies.next() else {
             scan.report.gone += usize::from(cause == Cause::Gone);
@@ -121,6 +121,8 @@ impl Tail {
         known.grown = scan.now;
         known.partial = None;
         known.overlong = 0;
+        known.hole = 0;
+        known.padding = 0;
         let rank = rank(known);
         self.handles.take(key);
         self.handles.keep(key, copy.file, rank);

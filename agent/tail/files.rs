@@ -56,6 +56,10 @@ pub(super) struct Known {
     pub(super) partial: Option<Partial>,
     /// Bytes from the offset on that hold no newline and are more than a line may have; 0 if there are none.
     pub(super) overlong: u64,
+    /// NULs from the offset on that are known of a hole whose end was not found yet.
+    pub(super) hole: u64,
+    /// NULs at the end of the file, where lines may take their place.
+    pub(super) padding: u64,
     /// Why it cannot be read, said once.
     pub(super) trouble: Option<io::ErrorKind>,
 }
@@ -127,6 +131,8 @@ impl Known {
             grown: now,
             partial: None,
             overlong: 0,
+            hole: 0,
+            padding: 0,
             trouble: None,
         }
     }
@@ -158,6 +164,8 @@ impl Known {
             grown: Timestamp::from_micros(record.since),
             partial: None,
             overlong: 0,
+            hole: 0,
+            padding: 0,
             trouble: None,
         }
     }
@@ -188,8 +196,13 @@ impl Known {
     /// Whether a file found elsewhere, or with other content, can be this one: where births are not known, a file of
     /// which no byte is known could be any that was given its inode. Nothing is lost by taking it for a new one.
     pub(super) fn can_be(&self, stat: &Stat) -> bool {
-        let is_told = self.print.head.len() > 0 || (self.born.is_some() && stat.born.is_some());
+        let is_told = self.is_seen() || (self.born.is_some() && stat.born.is_some());
         self.is(stat) && (is_told || stat.size == 0)
+    }
+
+    /// Whether any of its bytes are known.
+    pub(super) fn is_seen(&self) -> bool {
+        self.print.head.len() > 0 || self.offset > 0
     }
 
     /// The largest size seen.
@@ -199,7 +212,7 @@ impl Known {
 
     /// Bytes to read, if it is still the same file.
     pub(super) fn unread(&self) -> u64 {
-        self.size_seen().saturating_sub(self.offset)
+        self.size_seen().saturating_sub(self.offset + self.padding)
     }
 
     /// Whether the file has changed, or may have, since it was last read to its end.

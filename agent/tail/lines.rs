@@ -3,6 +3,7 @@
 use memchr::{memchr_iter, memrchr};
 
 use super::batch::{LineBatch, Rows, Span, SpanBytes, Text};
+use super::holes::hole_at_start;
 
 /// A stretch of a file, in a span of a batch, about to be cut into lines.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,8 @@ pub(super) struct Taken {
     pub(super) cut_lines: u64,
     /// Bytes that were left out of them.
     pub(super) cut_bytes: u64,
+    /// NULs that were skipped.
+    pub(super) hole_bytes: u64,
     /// Why it ended.
     pub(super) end: TakenEnd,
     /// What the next stretch finds before it.
@@ -58,7 +61,15 @@ pub(super) enum TakenEnd {
 
 impl Taken {
     fn nothing(before: Before) -> Self {
-        Self { bytes: 0, rest: 0, cut_lines: 0, cut_bytes: 0, end: TakenEnd::NoNewline, before }
+        Self {
+            bytes: 0,
+            rest: 0,
+            cut_lines: 0,
+            cut_bytes: 0,
+            hole_bytes: 0,
+            end: TakenEnd::NoNewline,
+            before,
+        }
     }
 }
 
@@ -74,6 +85,10 @@ pub(super) fn take_lines(batch: &mut LineBatch, stretch: Stretch) -> Taken {
     for newline in memchr_iter(b'\n', lines) {
         let line = lines.get(taken.bytes - first..newline).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let hole = hole_at_start(line);
+        let line = line.get(hole..).unwrap_or_default();
+        taken.bytes += hole;
+        taken.hole_bytes += hole as u64;
         push(rows, &span, &stretch, &mut taken, Piece { line, left_out: 0, text });
         taken.bytes = first + newline + 1;
         if rows.is_full() {

@@ -26,6 +26,7 @@ mod batch;
 mod end;
 mod files;
 mod handles;
+mod holes;
 mod identity;
 mod judge;
 mod lines;
@@ -112,6 +113,8 @@ pub struct TailCounters {
     pub vanished_files: u64,
     /// Bytes in them that had been seen and were not read.
     pub vanished_bytes: u64,
+    /// NUL bytes skipped that stood where a line should begin: nobody wrote them.
+    pub hole_bytes: u64,
     /// Failed attempts to read a file; what is there is read when it succeeds again.
     pub failed_reads: u64,
 }

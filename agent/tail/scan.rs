@@ -159,10 +159,10 @@ impl Tail {
                 }
             }
             known => {
-                match known.map(|known| (known.key, known.print.head.len())) {
-                    Some((key, 0)) => self.depart(key, 0),
+                match known.map(|known| (known.key, known.is_seen())) {
+                    Some((key, false)) => self.depart(key, 0),
                     // The inode was given to another file.
-                    Some((key, _)) => self.files.unlink_id(key, stat.id),
+                    Some((key, true)) => self.files.unlink_id(key, stat.id),
                     None => {}
                 }
                 if scan.met.insert(stat.id) {
