@@ -23,7 +23,7 @@ use crate::shutdown::{Phase, Shutdown};
 use crate::state::{self, Opening, State, StateError, folder};
 use crate::sync::{Sync, Synced, sync};
 use crate::table::{TableError, TableVersion};
-use crate::tail::{TailError, TailLimits};
+use crate::tail::TailError;
 use crate::transform::{Chain, Engine, PluginError};
 
 /// When the agent ends.
@@ -116,7 +116,7 @@ pub async fn run(
     let written: Vec<_> = chains.iter().map(|chain| Arc::clone(chain.output_schema())).collect();
     let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
     let State { lock, bronze, restored, silvers, syncs, dead_letters, followed, synced, retired } = state;
-    let tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, TailLimits::default())?;
+    let tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, edge.tail_limits)?;
     info!(state = %edge.state_dir.display(), host = edge.host, "agent started");
 
     let mut stages: JoinSet<Result<(), EdgeError>> = JoinSet::new();

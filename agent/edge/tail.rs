@@ -50,17 +50,22 @@ impl Stage {
                 taken = 0;
             }
             let Room(room) = *self.room.borrow_and_update();
-            if taken >= room {
-                tokio::select! {
-                    _ = self.room.changed() => self.tell_whether_held(),
-                    () = shutdown.draining() => break,
-                }
-                taken = 0;
-                continue;
-            }
             if Instant::now() >= scan_at {
                 tokio::task::block_in_place(|| self.scan(&mut watch));
                 scan_at = Instant::now() + self.rescan_interval.min(watch.rescan_after());
+            }
+            if taken >= room {
+                // Files are followed also while they are not read: what is deleted stays open, and losses are counted.
+                tokio::select! {
+                    _ = self.room.changed() => {
+                        self.tell_whether_held();
+                        taken = 0;
+                    }
+                    () = sleep_until(Some(scan_at)) => {}
+                    change = watch.changed() => scan_at = scan_at.min(Instant::now() + delay(change)),
+                    () = shutdown.draining() => break,
+                }
+                continue;
             }
             let now = self.clock.now();
             let outcome = tokio::task::block_in_place(|| self.tail.read(&mut open.batch, now));
@@ -79,13 +84,7 @@ impl Stage {
                     let wake = [open.due, due, Some(scan_at)].into_iter().flatten().min();
                     tokio::select! {
                         () = sleep_until(wake) => {}
-                        change = watch.changed() => {
-                            let soon = match change {
-                                Change::Names => Duration::ZERO,
-                                Change::Written => WRITTEN_SCAN_DELAY,
-                            };
-                            scan_at = scan_at.min(Instant::now() + soon);
-                        }
+                        change = watch.changed() => scan_at = scan_at.min(Instant::now() + delay(change)),
                         () = shutdown.draining() => break,
                     }
                 }
@@ -140,5 +139,13 @@ impl Stage {
     fn instant(&self, at: Timestamp) -> Instant {
         let wait = at.micros().saturating_sub(self.clock.now().micros()).max(0);
         Instant::now() + Duration::from_micros(wait.unsigned_abs())
+    }
+}
+
+/// How long a change may wait for a scan.
+fn delay(change: Change) -> Duration {
+    match change {
+        Change::Names => Duration::ZERO,
+        Change::Written => WRITTEN_SCAN_DELAY,
     }
 }

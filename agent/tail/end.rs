@@ -90,7 +90,9 @@ impl Tail {
         }
         let known = self.files.get(key)?;
         let born = Timestamp::from_micros(stat.born.unwrap_or(stat.modified / 1000));
-        let is_new = later(born, BIRTH_SLACK) >= known.since || self.includes(key, &path);
+        // Births and our clock do not agree where the clock was set: a lot of equal bytes says more.
+        let is_long = known.offset >= STRONG_BYTES && stat.size >= known.offset;
+        let is_new = later(born, BIRTH_SLACK) >= known.since || is_long || self.includes(key, &path);
         let held = self.held.get(&stat.id).filter(|held| held.original == key);
         let witness = if held.is_some() { Witness::Held } else { Witness::None };
         let is_copy = is_new && is_copy(&known.print, &file, stat.size, witness).ok()?;

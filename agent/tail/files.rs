@@ -50,7 +50,7 @@ pub(super) struct Known {
     pub(super) looked: Look,
     /// What it looked like when it was last read to its end and found unchanged.
     pub(super) checked: Option<Look>,
-    /// When it last grew, or was moved.
+    /// When it last grew, or was deleted.
     pub(super) grown: Timestamp,
     /// The bytes behind the last newline.
     pub(super) partial: Option<Partial>,
@@ -236,6 +236,15 @@ impl Known {
     pub(super) fn note_checked(&mut self, now: Timestamp) {
         let settled = i128::from(self.looked.modified) / 1000 + RACY.as_micros() as i128;
         self.checked = (i128::from(now.micros()) > settled).then_some(self.looked);
+    }
+
+    /// Brings times that lie in the future down to `now`.
+    pub(super) fn set_back(&mut self, now: Timestamp) {
+        self.since = self.since.min(now);
+        self.grown = self.grown.min(now);
+        if let Some(partial) = &mut self.partial {
+            partial.since = partial.since.min(now);
+        }
     }
 
     /// The paths that lead to the file, or did.

@@ -27,6 +27,11 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Brings a time that lies in the future down to `now`.
+    pub(super) fn set_back(&mut self, now: Timestamp) {
+        self.since = self.since.min(now);
+    }
+
     /// When it is no longer held, if it stays as it is.
     pub(super) fn due(&self) -> Option<Timestamp> {
         (self.size < STRONG_BYTES).then(|| later(self.since, HOLD))

@@ -39,6 +39,14 @@ pub(super) struct Vacated {
     until: Timestamp,
 }
 
+impl Vacated {
+    /// Brings times that lie in the future down to `now`.
+    pub(super) fn set_back(&mut self, now: Timestamp) {
+        self.since = self.since.min(now);
+        self.until = self.until.min(later(now, AWAITED));
+    }
+}
+
 /// What came of looking at a file that may be a missed generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taking {

@@ -20,7 +20,8 @@
 //!   gives, also where no source includes them, if a file was known or awaited before it at its path (see `missed.rs`).
 //!
 //! Memory: about a kilobyte for each file that exists; the batch; one megabyte for searching the end of an over-long
-//! line. Open files: [`TailLimits::open_files_max`] and one.
+//! line. Open files: [`TailLimits::open_files_max`] and one; deleted ones among them hold no more disk space than
+//! [`TailLimits::deleted_bytes_max`].
 
 mod batch;
 mod end;
@@ -69,14 +70,17 @@ use missed::Vacated;
 pub struct TailLimits {
     /// Files kept open. The ones that matter most stay open: deleted ones first, then those with unread bytes.
     pub open_files_max: usize,
+    /// Disk space that deleted files may take because they are kept open. Beyond it those deleted first are let go; what
+    /// was not read of them is counted.
+    pub deleted_bytes_max: u64,
     /// A line that goes on for more than this many bytes behind its cut is ended there; the rest is the next line.
     pub cut_bytes_max: u64,
 }
 
 impl Default for TailLimits {
-    /// 256 open files; 64 MiB of a line that is cut.
+    /// 256 open files; 1 GiB of deleted ones; 64 MiB of a line that is cut.
     fn default() -> Self {
-        Self { open_files_max: 256, cut_bytes_max: 64 << 20 }
+        Self { open_files_max: 256, deleted_bytes_max: 1 << 30, cut_bytes_max: 64 << 20 }
     }
 }
 
@@ -145,6 +149,8 @@ pub struct Tail {
     started: BTreeSet<String>,
     next_key: FileKey,
     scans: u64,
+    /// The time of the last scan.
+    scanned_at: Option<Timestamp>,
     rescan: bool,
     counters: TailCounters,
     scratch: Vec<u8>,
@@ -198,6 +204,7 @@ impl Tail {
             started: known.sources,
             next_key: known.next_key,
             scans: 0,
+            scanned_at: None,
             rescan: false,
             counters: TailCounters::default(),
             scratch: Vec::new(),

@@ -80,11 +80,13 @@ impl Tail {
     pub fn scan(&mut self, now: Timestamp) -> ScanReport {
         self.scans += 1;
         self.rescan = false;
+        self.tell_time(now);
         let mut scan = self.begin_scan(now);
         for (source, path) in self.walk(&mut scan) {
             self.look_at(&mut scan, source, path);
         }
         self.look_for_missing(&mut scan);
+        self.bound_deleted(&mut scan);
         self.look_into_changed();
         self.judge_suspects(&mut scan);
         for at in 0..scan.strangers.len() {
@@ -99,6 +101,16 @@ impl Tail {
         scan.report.known = self.files.len();
         scan.report.unreadable = self.unreadable.len();
         scan.report
+    }
+
+    /// Where the clock was set back, waits that began in what is now the future begin now.
+    fn tell_time(&mut self, now: Timestamp) {
+        if self.scanned_at.is_none_or(|before| now < before) {
+            self.files.iter_mut().for_each(|known| known.set_back(now));
+            self.held.values_mut().for_each(|held| held.set_back(now));
+            self.vacated.iter_mut().for_each(|vacated| vacated.set_back(now));
+        }
+        self.scanned_at = Some(now);
     }
 
     fn begin_scan(&mut self, now: Timestamp) -> Scan {
@@ -296,6 +308,23 @@ impl Tail {
             known.grown = scan.now;
         }
         if self.files.get(key).and_then(|known| self.end_due(known)).is_some_and(|due| due <= scan.now) {
+            self.end(scan, key, Cause::Gone);
+        }
+    }
+
+    /// Lets go of deleted files while they take more disk space than they may: those that are read first, then those
+    /// that were deleted, or grew, the longest ago.
+    fn bound_deleted(&mut self, scan: &mut Scan) {
+        let deleted = self.files.iter().filter(|known| known.place == Place::Unlinked);
+        let mut deleted: Vec<_> =
+            deleted.map(|known| (known.unread() > 0, known.grown, known.key, known.looked.size)).collect();
+        let mut bytes: u64 = deleted.iter().map(|(.., size)| size).sum();
+        deleted.sort_unstable();
+        for (_, _, key, size) in deleted {
+            if bytes <= self.limits.deleted_bytes_max {
+                break;
+            }
+            bytes -= size;
             self.end(scan, key, Cause::Gone);
         }
     }

@@ -9,6 +9,7 @@ mod model;
 mod records;
 mod restart;
 mod rotation;
+mod time;
 mod torture;
 mod watch;
 
