@@ -20,6 +20,7 @@ use crate::silver::open::{self, OpenError, Surroundings};
 use crate::silver::{DeadLetters, Silver};
 use crate::store::{self, Place, StoreError};
 use crate::sync::Sync;
+use crate::table::verify::verify;
 use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, housekeeping, log};
 use crate::tail::line_schema;
 
@@ -156,6 +157,7 @@ pub async fn open(
     let root = Place::local(folder)?;
     let mut seal = Seal::of(folder).map_err(failed)?;
 
+    verify_tables(&root).await?;
     let (bronze_table, snapshot, restored) = open_bronze(&root, folder, &seal, opening, now).await?;
     let known = restored.seal.clone().map(|seal| seal.tables).unwrap_or_default();
     let dead_letters = open_dead_letters(&root, folder, &known, opening, now).await?;
@@ -201,6 +203,16 @@ pub async fn open(
     let retired = retired(edge, &root).await?;
     let Parts { silvers, syncs, followed, synced } = state;
     Ok(State { lock, bronze, restored, silvers, syncs, dead_letters, followed, synced, retired })
+}
+
+/// Looks whether the logs of all tables are whole.
+async fn verify_tables(root: &Place) -> Result<(), TableError> {
+    let silver = root.join(folder::SILVER);
+    let silvers = silver.folders().await?.into_iter().map(|name| silver.join(&name));
+    for place in [root.join(folder::BRONZE), root.join(folder::DEAD_LETTER)].into_iter().chain(silvers) {
+        verify(&place).await?;
+    }
+    Ok(())
 }
 
 #[derive(Default)]
