@@ -1,16 +1,19 @@
 //! What becomes of a file that ended: a rotated copy goes on for it, or it is gone and what was not read is counted.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::files::{Known, Look, Place};
-use super::identity::Fingerprint;
+use super::gunzip::{Gunzip, copied_length};
+use super::handles::Rank;
+use super::identity::{Fingerprint, Stat};
 use super::judge::Begin;
 use super::positions::FileKey;
 use super::rotation::{STRONG_BYTES, Witness, equal_so_far, is_copy, origins};
 use super::scan::{LISTINGS, Scan, Stranger};
-use super::source::is_compressed;
+use super::source::{is_compressed, uncompressed};
 use super::{Tail, later, rank};
 use crate::clock::Timestamp;
 
@@ -30,6 +33,14 @@ pub(super) enum Cause {
 struct Copy {
     stranger: Stranger,
     file: File,
+    form: Form,
+}
+
+/// How a copy holds the bytes.
+enum Form {
+    Plain,
+    /// By gzip. Sizes are those of the text.
+    Compressed(Option<Box<Gunzip>>),
 }
 
 impl Tail {
@@ -50,7 +61,9 @@ impl Tail {
             scan.report.gone += usize::from(cause == Cause::Gone);
             return self.depart(key, unread);
         };
-        for other in copies.filter(|copy| copy.stranger.stat.size >= STRONG_BYTES) {
+        let is_plain = |copy: &Copy| matches!(copy.form, Form::Plain);
+        let others = copies.filter(|copy| is_plain(&best) && is_plain(copy));
+        for other in others.filter(|copy| copy.stranger.stat.size >= STRONG_BYTES) {
             if equal_so_far(&best.file, &other.file, other.stranger.stat.size).unwrap_or(false) {
                 self.add(scan, &other.stranger, Begin::AtEnd);
             }
@@ -69,10 +82,21 @@ impl Tail {
         let mut paths: Vec<PathBuf> = met.chain(names_like(known)).collect();
         paths.sort_unstable();
         paths.dedup();
-        paths.retain(|path| {
-            !is_compressed(path) && known.paths().any(|own| origins(path).iter().any(|origin| own == origin))
+        let own: HashSet<PathBuf> = known.paths().map(Path::to_owned).collect();
+        // A compressed copy is told by its bytes; meanwhile it may have been renamed on, as the file was before.
+        let family: HashSet<PathBuf> = own.iter().flat_map(|path| origins(path)).chain(own.clone()).collect();
+        paths.retain(|path| match uncompressed(path) {
+            Some(plain) if plain == *path => origins(path).iter().any(|origin| own.contains(origin)),
+            Some(plain) => {
+                family.contains(&plain) || origins(&plain).iter().any(|origin| family.contains(origin))
+            }
+            None => false,
         });
-        paths.into_iter().filter_map(|path| self.copy_at(key, path)).collect()
+        let copies = paths.into_iter().filter_map(|path| match is_compressed(&path) {
+            true => self.compressed_copy_at(key, path),
+            false => self.copy_at(key, path),
+        });
+        copies.collect()
     }
 
     /// The file at `path`, if it is unknown and holds the bytes of the file that ended.
@@ -96,20 +120,45 @@ impl Tail {
         let held = self.held.get(&stat.id).filter(|held| held.original == key);
         let witness = if held.is_some() { Witness::Held } else { Witness::None };
         let is_copy = is_new && is_copy(&known.print, &file, stat.size, witness).ok()?;
-        is_copy.then_some(Copy { stranger: Stranger { path, source: known.source?, stat }, file })
+        let stranger = Stranger { path, source: known.source?, stat };
+        is_copy.then_some(Copy { stranger, file, form: Form::Plain })
+    }
+
+    /// The compressed file at `path`, if it is unknown and holds the bytes of the file that ended.
+    fn compressed_copy_at(&self, key: FileKey, path: PathBuf) -> Option<Copy> {
+        let stat = self.stat(&path).ok().flatten()?;
+        if self
+            .files
+            .at_id(stat.id)
+            .and_then(|other| self.files.get(other))
+            .is_some_and(|other| other.is(&stat))
+        {
+            return None;
+        }
+        let known = self.files.get(key)?;
+        let text = copied_length(&stat, stat.open(&path).ok()?, &known.print, known.unread()).ok()??;
+        let (mut file, mut gunzip) = (stat.open(&path).ok()?, None);
+        if text > known.offset {
+            let (opened, piece) = Gunzip::open(file, &known.print, known.offset).ok()?;
+            (file, gunzip) = (piece, Some(Box::new(opened)));
+        }
+        let stranger = Stranger { path, source: known.source?, stat: Stat { size: text, ..stat } };
+        Some(Copy { stranger, file, form: Form::Compressed(gunzip) })
     }
 
     /// Lets a copy go on for a file that ended.
     fn go_on_in(&mut self, scan: &Scan, key: FileKey, copy: Copy) {
         let Stranger { path, stat, .. } = copy.stranger;
-        let place = if self.includes(key, &path) { Place::Included } else { Place::Rotated };
+        let is_compressed = matches!(copy.form, Form::Compressed(_));
+        let is_included = !is_compressed && self.includes(key, &path);
+        let place = if is_included { Place::Included } else { Place::Rotated };
         self.files.set_id(key, stat.id, stat.born);
         self.files.move_to(key, &path);
         self.held.remove(&stat.id);
         self.waiting.remove(&key);
         let Some(known) = self.files.get_mut(key) else { return };
         // It may be shorter than what was read, and its head shorter than what was seen.
-        if let Ok(print) = Fingerprint::read(&copy.file, known.offset.min(stat.size)) {
+        if !is_compressed && let Ok(print) = Fingerprint::read(&copy.file, known.offset.min(stat.size)) {
             known.offset = print.tail.end();
             known.print = print;
         }
@@ -125,9 +174,16 @@ impl Tail {
         known.overlong = 0;
         known.hole = 0;
         known.padding = 0;
+        known.is_compressed = is_compressed;
+        known.gunzip = match copy.form {
+            Form::Plain => None,
+            Form::Compressed(gunzip) => gunzip,
+        };
         let rank = rank(known);
         self.handles.take(key);
-        self.handles.keep(key, copy.file, rank);
+        if !is_compressed || rank != Rank::Idle {
+            self.handles.keep(key, copy.file, rank);
+        }
     }
 
     /// Takes out a file that is gone, of which so many bytes were not read.

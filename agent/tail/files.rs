@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::gunzip::Gunzip;
 use super::identity::{FileId, Fingerprint, Stat, births_agree};
 use super::lines::Before;
 use super::positions::{FileKey, FileRecord};
@@ -60,6 +61,10 @@ pub(super) struct Known {
     pub(super) hole: u64,
     /// NULs at the end of the file, where lines may take their place.
     pub(super) padding: u64,
+    /// It was compressed; offset and size are those of the text.
+    pub(super) is_compressed: bool,
+    /// How far it is decompressed, while its handle is kept.
+    pub(super) gunzip: Option<Box<Gunzip>>,
     /// Why it cannot be read, said once.
     pub(super) trouble: Option<io::ErrorKind>,
 }
@@ -133,6 +138,8 @@ impl Known {
             overlong: 0,
             hole: 0,
             padding: 0,
+            is_compressed: false,
+            gunzip: None,
             trouble: None,
         }
     }
@@ -166,6 +173,8 @@ impl Known {
             overlong: 0,
             hole: 0,
             padding: 0,
+            is_compressed: record.compressed,
+            gunzip: None,
             trouble: None,
         }
     }
@@ -184,6 +193,7 @@ impl Known {
             print: self.print.clone(),
             open_line: self.before == Before::OpenLine,
             rotated: self.place == Place::Rotated,
+            compressed: self.is_compressed,
             gone: false,
         }
     }
@@ -220,6 +230,7 @@ impl Known {
         self.source.is_some()
             && !self.suspect
             && self.place != Place::Dormant
+            && !(self.is_compressed && self.unread() == 0)
             && (self.checked != Some(self.looked) || self.trouble.is_some())
     }
 
@@ -252,8 +263,19 @@ impl Known {
         [Some(&*self.path), self.target.as_deref(), self.was_at.as_deref()].into_iter().flatten()
     }
 
+    /// Opens the file at its path, if that still leads to it; if it was compressed, what is to be read of its text.
+    pub(super) fn open(&mut self) -> io::Result<File> {
+        let file = self.open_as_it_is()?;
+        if !self.is_compressed {
+            return Ok(file);
+        }
+        let (gunzip, piece) = Gunzip::open(file, &self.print, self.offset)?;
+        self.gunzip = Some(Box::new(gunzip));
+        Ok(piece)
+    }
+
     /// Opens the file at its path, if that still leads to it.
-    pub(super) fn open(&self) -> io::Result<File> {
+    pub(super) fn open_as_it_is(&self) -> io::Result<File> {
         let file = File::open(&self.path)?;
         match Stat::of_file(&file)? {
             Some(stat) if self.is(&stat) => Ok(file),

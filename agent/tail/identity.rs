@@ -84,7 +84,7 @@ pub(super) fn births_agree(a: Option<i64>, b: Option<i64>) -> bool {
 }
 
 /// A hash of some bytes at a place in a file. Written as `start+length:hash`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Window {
     start: u64,
     len: u32,

@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use super::Tail;
 use super::end::BIRTH_SLACK;
+use super::gunzip::{begins_like, length};
 use super::identity::{FileId, Stat, Window};
 use super::judge::Begin;
 use super::later;
 use super::positions::FileKey;
 use super::rotation::origins;
 use super::scan::{LISTINGS, Scan, Stranger};
-use super::source::is_compressed;
+use super::source::{is_compressed, uncompressed};
 use crate::clock::Timestamp;
 
 /// A path at which nothing stands is watched for this long after a file left it.
@@ -52,6 +53,8 @@ impl Vacated {
 enum Taking {
     /// It is clear what it is.
     Settled,
+    /// It is being compressed.
+    InTheMaking,
     /// A rotation moved it on before it was opened.
     MovedOn,
 }
@@ -99,16 +102,22 @@ impl Tail {
         for _ in 0..LISTINGS {
             let mut is_news = false;
             for path in folders.iter().flat_map(|folder| names_in(folder)) {
-                let left = origins(&path).iter().find_map(|origin| by_path.get(&**origin).cloned());
-                let Some(left) = left.filter(|_| !is_compressed(&path)) else { continue };
+                let Some(plain) = uncompressed(&path) else { continue };
+                let left = origins(&plain).iter().find_map(|origin| by_path.get(&**origin).cloned());
+                let Some(left) = left else { continue };
                 let Some(stat) = self.stat(&path).ok().flatten().filter(|stat| seen.insert(stat.id)) else {
                     continue;
                 };
                 is_news = true;
                 for at in left {
                     let Some(vacated) = vacated.get(at) else { continue };
-                    if self.take_missed(scan, vacated, &path, stat) == Taking::MovedOn {
-                        unsettled.insert(at);
+                    match self.take_missed(scan, vacated, &path, stat) {
+                        Taking::Settled => {}
+                        Taking::InTheMaking => drop(unsettled.insert(at)),
+                        Taking::MovedOn => {
+                            unsettled.insert(at);
+                            self.rescan = true;
+                        }
                     }
                 }
             }
@@ -116,9 +125,9 @@ impl Tail {
                 break;
             }
         }
-        self.rescan |= !unsettled.is_empty();
         for (at, mut vacated) in vacated.into_iter().enumerate() {
             if unsettled.contains(&at) {
+                vacated.until = later(scan.now, AWAITED);
                 self.vacated.push(vacated);
             } else if self.files.at_path(&vacated.path).is_empty() {
                 // What was born before has been looked at.
@@ -135,6 +144,9 @@ impl Tail {
         if is_known || later(born, BIRTH_SLACK) < vacated.since {
             return Taking::Settled;
         }
+        if is_compressed(path) {
+            return self.take_missed_compressed(scan, vacated, path, stat);
+        }
         let head =
             stat.open(path).and_then(|file| Ok(vacated.head.len() > 0 && vacated.head.stands_in(&file)?));
         let begin = match head {
@@ -145,6 +157,40 @@ impl Tail {
         };
         self.meet(scan, &Stranger { path: path.to_owned(), source: vacated.source, stat }, begin);
         Taking::Settled
+    }
+
+    /// Takes a compressed file for a missed generation if it was written to since the file that left was first seen, and
+    /// begins like no file that is known.
+    fn take_missed_compressed(
+        &mut self,
+        scan: &mut Scan,
+        vacated: &Vacated,
+        path: &Path,
+        stat: Stat,
+    ) -> Taking {
+        let written = Timestamp::from_micros(stat.modified / 1000);
+        if later(written, BIRTH_SLACK) < vacated.since {
+            return Taking::Settled;
+        }
+        let heads = self.files.iter().map(|known| known.print.head).chain([vacated.head]);
+        let text = stat.open(path).and_then(|file| {
+            for head in heads.collect::<HashSet<_>>() {
+                if begins_like(&file, &head)? {
+                    return Ok(None);
+                }
+            }
+            length(file).map(Some)
+        });
+        match text {
+            Ok(Some(size)) => {
+                let stranger = Stranger { path: path.to_owned(), source: vacated.source, stat };
+                self.add_compressed(scan, &stranger, size);
+                Taking::Settled
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Taking::MovedOn,
+            Err(_) if scan.now < later(written, AWAITED) => Taking::InTheMaking,
+            Ok(None) | Err(_) => Taking::Settled,
+        }
     }
 
     fn is_known(&self, stat: &Stat) -> bool {

@@ -13,6 +13,8 @@
 //! - When bytes that were read are no longer there (truncated, rewritten, inode reused), the file *ends*; what stands
 //!   there is a new file with a new key, read from 0. The bytes of the ended file that were not yet read are looked
 //!   for in a rotated copy, which goes on under the old key (see `rotation.rs`); what is found nowhere is counted.
+//! - A rotated file that is compressed by gzip goes on under its key, too (see `gunzip.rs`). Compressed files that are no
+//!   file's that was known are not read.
 //! - The offset never passes bytes that were not taken, and a record never runs ahead of the rows.
 //! - Two paths with one inode are one file. Equal content is not identity.
 //!
@@ -26,6 +28,7 @@
 mod batch;
 mod end;
 mod files;
+mod gunzip;
 mod handles;
 mod holes;
 mod identity;

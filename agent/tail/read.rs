@@ -212,6 +212,9 @@ impl Reading<'_> {
     /// Notes that `bytes` stand behind the last newline at the end of the file, and says whether that has been so for
     /// long enough to take them for a line.
     fn last_line_is_due(&self, known: &mut Known, bytes: u64) -> bool {
+        if let Some(gunzip) = &known.gunzip {
+            return bytes > 0 && gunzip.is_at_end;
+        }
         let known_since = known.partial.filter(|partial| partial.bytes == bytes).map(|partial| partial.since);
         let since = known_since.unwrap_or(self.now);
         let is_due = bytes > 0 && self.now >= later(since, self.source.last_line_timeout);

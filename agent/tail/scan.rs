@@ -22,7 +22,8 @@ use crate::clock::Timestamp;
 /// the look at a file a rotation may have moved it on.
 pub(super) const LISTINGS: usize = 4;
 /// A rotated file that no source includes is forgotten when it is read and has not changed for this long.
-const ROTATED_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Until then it may still be renamed and compressed, as once a month.
+const ROTATED_KEPT: Duration = Duration::from_secs(40 * 24 * 60 * 60);
 
 /// What a scan found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -203,6 +204,9 @@ impl Tail {
         let Some(known) = self.files.get_mut(key) else { return };
         known.seen = self.scans;
         known.place = place;
+        if known.is_compressed {
+            return;
+        }
         known.suspect |= stat.size < known.size_seen();
         if stat.size > known.size_seen() {
             known.grown = scan.now;

@@ -249,6 +249,15 @@ impl Kind {
     }
 }
 
+/// The path of the file that was compressed to `path` by gzip; `path` itself if it is no compressed file, none if it was
+/// compressed otherwise.
+pub(super) fn uncompressed(path: &Path) -> Option<PathBuf> {
+    match path.extension().and_then(OsStr::to_str) {
+        Some("gz") => Some(path.with_extension("")),
+        _ => (!is_compressed(path)).then(|| path.to_owned()),
+    }
+}
+
 /// Whether a file name says that its content is compressed.
 pub(super) fn is_compressed(path: &Path) -> bool {
     const ENDINGS: [&str; 8] = ["gz", "bz2", "xz", "zst", "lz4", "Z", "zip", "lzma"];

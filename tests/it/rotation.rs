@@ -62,13 +62,11 @@ fn standing(folders: &[PathBuf]) -> BTreeMap<String, usize> {
     let mut lines = BTreeMap::new();
     let files = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap()).flatten();
     for file in files.filter(|file| file.path().is_file()) {
-        let mut text = Vec::new();
-        if file.path().extension().is_some_and(|ending| ending == "gz") {
-            text = Command::new("gzip").arg("-cd").arg(file.path()).output().unwrap().stdout;
-        } else {
-            text.extend(fs::read(file.path()).unwrap());
+        let mut bytes = fs::read(file.path()).unwrap();
+        if bytes.starts_with(&[0x1f, 0x8b]) {
+            bytes = Command::new("gzip").arg("-cdf").arg(file.path()).output().unwrap().stdout;
         }
-        for line in String::from_utf8(text).unwrap().lines() {
+        for line in String::from_utf8_lossy(&bytes).lines() {
             *lines.entry(line.to_owned()).or_default() += 1;
         }
     }
@@ -88,7 +86,7 @@ fn check(pattern: &str, settings: &str, writing: Writing, every: Duration) {
     }
     let (log, removed) = (host.path("logs/app.log"), host.path("removed"));
     let config = format!(
-        "{} {{\n su root root\n rotate 5\n missingok\n {settings}\n preremove\n cp \"$1\" {}/$(date +%s%N)\n endscript\n}}\n",
+        "{} {{\n su root root\n rotate 5\n missingok\n {settings}\n preremove\n cp \"$1\" {}/$(date +%s%N).gz\n endscript\n}}\n",
         log.display(),
         removed.display()
     );
@@ -160,4 +158,19 @@ fn logrotate_by_copy_and_truncate_to_names_that_no_source_includes() {
 #[test]
 fn logrotate_with_dates() {
     check("app.log*", "create\n dateext\n dateformat -%Y%m%d-%s", Writing::Reopening, SECOND);
+}
+
+#[test]
+fn logrotate_by_rename_compressed_later() {
+    check("app.log*", "create\n compress\n delaycompress", Writing::Reopening, TENTH);
+}
+
+#[test]
+fn logrotate_by_copy_and_truncate_compressed_at_once_under_names_that_no_source_includes() {
+    check("app.log", "copytruncate\n compress", Writing::KeepingOpen, TENTH);
+}
+
+#[test]
+fn logrotate_to_another_folder() {
+    check("app.log*", "create\n olddir old", Writing::Reopening, TENTH);
 }
