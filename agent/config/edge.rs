@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::multiline::multiline;
 use super::reader::{Document, Found, Mistakes, Section};
 use super::{is_name, store};
 use crate::store::Place;
@@ -168,6 +169,7 @@ fn source<'a>(
     let start_at = section.string(doc, "start_at");
     let line_bytes_max = section.bytes(doc, "line_bytes_max").unwrap_or(1 << 20);
     let last_line_timeout = section.duration(doc, "last_line_timeout").unwrap_or(Duration::from_secs(5));
+    let multiline = multiline(doc, &mut section);
     let name = checked_name(doc, &section, name, names);
     if include.is_empty() {
         section.missing(doc, "include", "include = [\"/var/log/app/*.log\"]");
@@ -192,6 +194,7 @@ fn source<'a>(
         start_at: start_at?,
         line_bytes_max: usize::try_from(line_bytes_max).ok()?,
         last_line_timeout,
+        multiline: multiline?,
     })
 }
 

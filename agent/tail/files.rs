@@ -100,6 +100,8 @@ impl Look {
 pub(super) struct Partial {
     pub(super) bytes: u64,
     pub(super) since: Timestamp,
+    /// They are taken when they have been so many for this long.
+    pub(super) wait: Duration,
 }
 
 impl Known {

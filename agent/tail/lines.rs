@@ -60,7 +60,7 @@ pub(super) enum TakenEnd {
 }
 
 impl Taken {
-    fn nothing(before: Before) -> Self {
+    pub(super) fn nothing(before: Before) -> Self {
         Self {
             bytes: 0,
             rest: 0,
@@ -131,13 +131,22 @@ pub(super) fn take_beginning(batch: &mut LineBatch, stretch: Stretch, left_out: 
     taken
 }
 
-struct Piece<'a> {
-    line: &'a [u8],
-    left_out: u64,
-    text: Text,
+/// A line on its way to the batch.
+pub(super) struct Piece<'a> {
+    pub(super) line: &'a [u8],
+    /// Bytes of it that are not at hand.
+    pub(super) left_out: u64,
+    pub(super) text: Text,
 }
 
-fn push(rows: &mut Rows, span: &SpanBytes<'_>, stretch: &Stretch, taken: &mut Taken, piece: Piece<'_>) {
+/// Adds the line that stands behind what was taken.
+pub(super) fn push(
+    rows: &mut Rows,
+    span: &SpanBytes<'_>,
+    stretch: &Stretch,
+    taken: &mut Taken,
+    piece: Piece<'_>,
+) {
     let kept = kept_bytes(piece.line, stretch.line_bytes_max);
     let start = stretch.begin + taken.bytes;
     rows.push(span, start..start + kept, piece.text, stretch.offset + taken.bytes as u64);
@@ -164,7 +173,7 @@ fn content(rest: &[u8]) -> &[u8] {
 }
 
 /// Length of the newline that ends an open line, if it stands at the beginning.
-fn newline_of_open_line(bytes: &[u8], before: Before) -> usize {
+pub(super) fn newline_of_open_line(bytes: &[u8], before: Before) -> usize {
     match (before, bytes) {
         (Before::OpenLine, [b'\n', ..]) => 1,
         (Before::OpenLine, [b'\r', b'\n', ..]) => 2,
@@ -173,7 +182,7 @@ fn newline_of_open_line(bytes: &[u8], before: Before) -> usize {
 }
 
 /// Checks all complete lines at once: newlines never stand inside a character.
-fn check(bytes: &[u8]) -> Text {
+pub(super) fn check(bytes: &[u8]) -> Text {
     let complete = memrchr(b'\n', bytes).and_then(|end| bytes.get(..end)).unwrap_or_default();
     match simdutf8::basic::from_utf8(complete) {
         Ok(_) => Text::Valid,

@@ -172,7 +172,12 @@ impl Tail {
         if later(written, BIRTH_SLACK) < vacated.since {
             return Taking::Settled;
         }
-        let heads = self.files.iter().map(|known| known.print.head).chain([vacated.head]);
+        let heads = self
+            .files
+            .iter()
+            .map(|known| known.print.head)
+            .chain([vacated.head])
+            .chain(self.gone_heads.iter().copied());
         let text = stat.open(path).and_then(|file| {
             for head in heads.collect::<HashSet<_>>() {
                 if begins_like(&file, &head)? {

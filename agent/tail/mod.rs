@@ -35,6 +35,7 @@ mod identity;
 mod judge;
 mod lines;
 mod missed;
+mod multiline;
 mod positions;
 mod read;
 mod rotation;
@@ -54,6 +55,7 @@ use std::time::Duration;
 
 pub use batch::{LineBatch, line_schema};
 pub use identity::{Fingerprint, Window};
+pub use multiline::{Multiline, Rule, RuleError};
 pub use positions::{FileKey, FileRecord, Positions};
 pub use scan::ScanReport;
 pub use source::{Exclude, FileGlob, GlobError, Source, StartAt};
@@ -142,6 +144,8 @@ pub struct Tail {
     waiting: BTreeSet<FileKey>,
     /// Records of files that are gone, until they are handed out.
     departed: BTreeMap<FileKey, FileRecord>,
+    /// How files began that are gone, the last first.
+    gone_heads: VecDeque<Window>,
     /// Files that could not be opened when they were first seen.
     unreadable: HashMap<FileId, io::ErrorKind>,
     /// Folders whose change may change what is read.
@@ -201,6 +205,7 @@ impl Tail {
             queue: VecDeque::new(),
             waiting: BTreeSet::new(),
             departed: BTreeMap::new(),
+            gone_heads: VecDeque::new(),
             unreadable: HashMap::new(),
             folders: BTreeSet::new(),
             vacated: Vec::new(),

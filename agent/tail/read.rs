@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use memchr::memchr;
 
@@ -12,6 +13,7 @@ use super::files::{Known, Partial};
 use super::holes::{self, hole_at_end, hole_at_start};
 use super::identity::{bytes_at, tail_at};
 use super::lines::{Before, Stretch, Taken, TakenEnd, take_beginning, take_lines, take_open_line};
+use super::multiline::{Rest, take_records};
 use super::source::Source;
 use super::{TailCounters, later};
 use crate::clock::Timestamp;
@@ -68,8 +70,12 @@ fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result
         return Ok(Turn::Changed);
     }
     let stretch = reading.stretch(known, span, begin);
-    let mut taken = take_lines(reading.batch, stretch);
+    let mut taken = match &reading.source.multiline {
+        None => take_lines(reading.batch, stretch),
+        Some(rule) => take_records(reading.batch, stretch, rule, Rest::Waits),
+    };
     let rest = reading.batch.open(span).0.bytes.get(begin + taken.bytes..).unwrap_or_default();
+    let wait = reading.source.wait_behind(rest);
     let (is_hole, padding) = (hole_at_start(rest) > 0, hole_at_end(rest));
     let is_cut_off = padding > 0 && !is_hole && span.end == SpanEnd::Chunk;
     let mut padding_behind = 0;
@@ -79,7 +85,7 @@ fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result
         taken.end = TakenEnd::NoNewline;
     }
     if span.end == SpanEnd::File && taken.end == TakenEnd::NoNewline && !is_hole {
-        if reading.last_line_is_due(known, (taken.rest - padding) as u64) {
+        if reading.last_line_is_due(known, (taken.rest - padding) as u64, wait) {
             let rest = Stretch {
                 span: without_end(span, padding),
                 begin: begin + taken.bytes,
@@ -87,7 +93,10 @@ fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result
                 before: taken.before,
                 ..stretch
             };
-            taken = joined(taken, take_open_line(reading.batch, rest));
+            taken = match &reading.source.multiline {
+                None => joined(taken, take_open_line(reading.batch, rest)),
+                Some(rule) => joined(taken, take_records(reading.batch, rest, rule, Rest::IsTaken)),
+            };
         }
     } else {
         known.partial = None;
@@ -142,7 +151,9 @@ fn search(known: &mut Known, reading: &mut Reading<'_>) -> io::Result<Turn> {
     match newline {
         Some(_) => cut(known, reading, Before::Line)?,
         None if known.overlong >= len_max => cut(known, reading, Before::OpenLine)?,
-        None if at_end && reading.last_line_is_due(known, known.overlong) => {
+        None if at_end
+            && reading.last_line_is_due(known, known.overlong, reading.source.last_line_timeout) =>
+        {
             cut(known, reading, Before::OpenLine)?
         }
         None if at_end => return Ok(Turn::End(read)),
@@ -211,14 +222,14 @@ impl Reading<'_> {
 
     /// Notes that `bytes` stand behind the last newline at the end of the file, and says whether that has been so for
     /// long enough to take them for a line.
-    fn last_line_is_due(&self, known: &mut Known, bytes: u64) -> bool {
+    fn last_line_is_due(&self, known: &mut Known, bytes: u64, wait: Duration) -> bool {
         if let Some(gunzip) = &known.gunzip {
             return bytes > 0 && gunzip.is_at_end;
         }
         let known_since = known.partial.filter(|partial| partial.bytes == bytes).map(|partial| partial.since);
         let since = known_since.unwrap_or(self.now);
-        let is_due = bytes > 0 && self.now >= later(since, self.source.last_line_timeout);
-        known.partial = (bytes > 0 && !is_due).then_some(Partial { bytes, since });
+        let is_due = bytes > 0 && self.now >= later(since, wait);
+        known.partial = (bytes > 0 && !is_due).then_some(Partial { bytes, since, wait });
         is_due
     }
 

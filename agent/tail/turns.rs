@@ -176,7 +176,8 @@ impl Tail {
     /// When the last line of a file is to be taken; none if it is not waiting, or cannot be read before the next scan.
     fn last_line_due(&self, key: FileKey) -> Option<Timestamp> {
         let known = self.files.get(key).filter(|known| !known.suspect && known.trouble.is_none())?;
-        Some(later(known.partial?.since, self.sources.get(known.source?)?.last_line_timeout))
+        let partial = known.source.and(known.partial)?;
+        Some(later(partial.since, partial.wait))
     }
 
     /// When something is to be done though nothing changes.

@@ -20,6 +20,7 @@ mod engine;
 mod formats;
 mod hostile;
 mod landing;
+mod multiline;
 mod plugins;
 mod power_loss;
 mod readme;

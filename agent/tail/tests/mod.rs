@@ -7,6 +7,7 @@ mod limits;
 mod lines;
 mod missed;
 mod model;
+mod multiline;
 mod records;
 mod restart;
 mod rotation;
