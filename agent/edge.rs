@@ -28,7 +28,7 @@ use crate::shutdown::{Phase, Shutdown};
 use crate::state::{self, Onward, Opening, State, StateError, folder};
 use crate::sync::{Sync, Synced, sync};
 use crate::table::{TableError, TableVersion};
-use crate::tail::{TailError, TailLimits};
+use crate::tail::TailError;
 use crate::transform::{Chain, Engine, PluginError};
 
 /// When the agent ends.
@@ -148,7 +148,7 @@ pub async fn run(
     let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
     memory::give_back();
     let State { lock, bronze, restored, silvers, dead_letters, retired } = state;
-    let tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, TailLimits::default())?;
+    let tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, edge.tail_limits)?;
     info!(state = %edge.state_dir.display(), host = edge.host, "agent started");
 
     let mut stages: JoinSet<Result<(), EdgeError>> = JoinSet::new();

@@ -79,6 +79,9 @@ pub struct Losses {
     pub vanished_files: u64,
     /// Bytes in them that had been seen and were not read.
     pub vanished_bytes: u64,
+    /// NUL bytes skipped that stood where a line should begin.
+    #[serde(default)]
+    pub hole_bytes: u64,
 }
 
 impl Losses {
@@ -88,6 +91,7 @@ impl Losses {
             cut_bytes: self.cut_bytes + counters.cut_bytes,
             vanished_files: self.vanished_files + counters.vanished_files,
             vanished_bytes: self.vanished_bytes + counters.vanished_bytes,
+            hole_bytes: self.hole_bytes + counters.hole_bytes,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{ConfigArg, edge_config};
 use crate::clock::{Clock, SystemClock};
 use crate::edge::open_chains;
 use crate::state::{self, Opening};
-use crate::tail::{StartAt, Tail, TailLimits};
+use crate::tail::{StartAt, Tail};
 use crate::transform::Engine;
 
 #[derive(Debug, clap::Args)]
@@ -45,7 +45,7 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
         edge.sources.iter_mut().for_each(|source| source.start_at = StartAt::End);
     }
     // Where reading starts is settled now, not by what the files hold at the next start.
-    let mut tail = Tail::open(edge.sources, state.restored.positions, TailLimits::default())?;
+    let mut tail = Tail::open(edge.sources, state.restored.positions, edge.tail_limits)?;
     tail.scan(clock.now());
     state.bronze.commit(None, &mut tail, clock.now()).await?;
     println!("{} is this machine's now; start the agent again.", edge.state_dir.display());

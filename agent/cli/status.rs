@@ -47,11 +47,12 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let losses = restored.losses;
     println!(
-        "\nlines cut: {} ({} left out); files vanished unread: {} ({})",
+        "\nlines cut: {} ({} left out); files vanished unread: {} ({}); NUL holes skipped: {}",
         losses.cut_lines,
         ByteSize(losses.cut_bytes),
         losses.vanished_files,
         ByteSize(losses.vanished_bytes),
+        ByteSize(losses.hole_bytes),
     );
     print_disk(&edge);
     Ok(ExitCode::SUCCESS)

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::multiline::multiline;
 use super::reader::{Document, Found, Mistakes, Section};
 use super::{is_name, store};
 use crate::store::Place;
-use crate::tail::{Exclude, FileGlob, GlobError, Source, StartAt};
+use crate::tail::{Exclude, FileGlob, GlobError, Source, StartAt, TailLimits};
 use crate::transform::{Limits, PluginSource, PluginSpec, Sha256};
 
 /// What `logsmith run` works on, checked.
@@ -27,6 +28,8 @@ pub struct Edge {
     pub silver_flush: Rhythm,
     /// How long to wait at most before looking for new files again.
     pub rescan_interval: Duration,
+    /// What reading may use.
+    pub tail_limits: TailLimits,
     /// Where Silver is put; `None` keeps it on this host.
     pub central: Option<Place>,
     /// Where lines come from.
@@ -99,6 +102,7 @@ fn agent<'a>(doc: &mut Document<'a>, section: Option<Section<'a>>) -> Option<Edg
         bronze_flush: Rhythm { interval: Duration::from_secs(1), bytes_max: 8 << 20 },
         silver_flush: Rhythm { interval: Duration::from_secs(60), bytes_max: 32_000_000 },
         rescan_interval: Duration::from_secs(10),
+        tail_limits: TailLimits::default(),
         central: None,
         sources: Vec::new(),
         pipelines: Vec::new(),
@@ -118,6 +122,12 @@ fn agent<'a>(doc: &mut Document<'a>, section: Option<Section<'a>>) -> Option<Edg
     rhythm(doc, &mut section, "silver_interval", "silver_bytes", &mut edge.silver_flush);
     if let Some(interval) = section.duration(doc, "rescan_interval") {
         edge.rescan_interval = interval;
+    }
+    if let Some(files) = section.number(doc, "open_files_max", 1) {
+        edge.tail_limits.open_files_max = usize::try_from(files).unwrap_or(usize::MAX);
+    }
+    if let Some(bytes) = section.bytes(doc, "deleted_bytes_max") {
+        edge.tail_limits.deleted_bytes_max = bytes;
     }
     if edge.disk_budget_bytes < 10_000_000 {
         section.wrong(doc, "disk_budget", "is too small; write at least \"10MB\"");
@@ -171,6 +181,7 @@ fn source<'a>(
     let start_at = section.string(doc, "start_at");
     let line_bytes_max = section.bytes(doc, "line_bytes_max").unwrap_or(1 << 20);
     let last_line_timeout = section.duration(doc, "last_line_timeout").unwrap_or(Duration::from_secs(5));
+    let multiline = multiline(doc, &mut section);
     let name = checked_name(doc, &section, name, names);
     match &include {
         None => section.missing(doc, "include", "include = [\"/var/log/app/*.log\"]"),
@@ -197,6 +208,7 @@ fn source<'a>(
         start_at: start_at?,
         line_bytes_max: usize::try_from(line_bytes_max).ok()?,
         last_line_timeout,
+        multiline: multiline?,
     })
 }
 

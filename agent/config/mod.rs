@@ -2,6 +2,7 @@
 
 pub mod central;
 pub mod edge;
+mod multiline;
 mod reader;
 
 use crate::store::{Place, StoreOptions};

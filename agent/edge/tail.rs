@@ -49,17 +49,20 @@ impl Stage {
         let mut open = self.empty();
         let mut scan_at = Instant::now();
         while shutdown.phase() == Phase::Running {
-            let charged_max = self.room.borrow_and_update().charged_max;
-            if self.charged.load(Ordering::Acquire) >= charged_max {
-                tokio::select! {
-                    _ = self.room.changed() => self.tell_whether_held(),
-                    () = shutdown.draining() => break,
-                }
-                continue;
-            }
             if Instant::now() >= scan_at {
                 tokio::task::block_in_place(|| self.scan(&mut watch));
                 scan_at = Instant::now() + self.rescan_interval.min(watch.rescan_after());
+            }
+            let charged_max = self.room.borrow_and_update().charged_max;
+            if self.charged.load(Ordering::Acquire) >= charged_max {
+                // Files are followed also while they are not read: what is deleted stays open, and losses are counted.
+                tokio::select! {
+                    _ = self.room.changed() => self.tell_whether_held(),
+                    () = sleep_until(Some(scan_at)) => {}
+                    change = watch.changed() => scan_at = scan_at.min(Instant::now() + delay(change)),
+                    () = shutdown.draining() => break,
+                }
+                continue;
             }
             let now = self.clock.now();
             let outcome = tokio::task::block_in_place(|| self.tail.read(&mut open.batch, now));
@@ -78,13 +81,7 @@ impl Stage {
                     let wake = [open.due, due, Some(scan_at)].into_iter().flatten().min();
                     tokio::select! {
                         () = sleep_until(wake) => {}
-                        change = watch.changed() => {
-                            let soon = match change {
-                                Change::Names => Duration::ZERO,
-                                Change::Written => WRITTEN_SCAN_DELAY,
-                            };
-                            scan_at = scan_at.min(Instant::now() + soon);
-                        }
+                        change = watch.changed() => scan_at = scan_at.min(Instant::now() + delay(change)),
                         () = shutdown.draining() => break,
                     }
                 }
@@ -140,5 +137,13 @@ impl Stage {
     fn instant(&self, at: Timestamp) -> Instant {
         let wait = at.micros().saturating_sub(self.clock.now().micros()).max(0);
         Instant::now() + Duration::from_micros(wait.unsigned_abs())
+    }
+}
+
+/// How long a change may wait for a scan.
+fn delay(change: Change) -> Duration {
+    match change {
+        Change::Names => Duration::ZERO,
+        Change::Written => WRITTEN_SCAN_DELAY,
     }
 }

@@ -198,7 +198,9 @@ pub async fn cursors(place: &Place, at: TableVersion) -> Result<HashMap<String, 
     Ok(cursors)
 }
 
-fn checkpoint_cursors(bytes: Bytes) -> Result<HashMap<String, i64>, parquet::errors::ParquetError> {
+pub(super) fn checkpoint_cursors(
+    bytes: Bytes,
+) -> Result<HashMap<String, i64>, parquet::errors::ParquetError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), ["txn.appId", "txn.version"]);
     let mut cursors = HashMap::new();

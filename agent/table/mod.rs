@@ -20,6 +20,7 @@ pub mod log;
 pub mod scan;
 pub mod schema;
 pub mod snapshot;
+pub mod verify;
 
 use std::fmt;
 
@@ -87,6 +88,24 @@ pub enum TableError {
         table: String,
         /// The entry's version.
         version: TableVersion,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A log is not whole.
+    #[error(
+        "{table}: {what} of version {version} is damaged: {reason}.\n\
+         Put it back from a backup. Or move this folder away, and settle that it is missing:\n  \
+         logsmith adopt -c CONFIG --missing replay   what fed it is read again: nothing is lost, lines may arrive twice\n  \
+         logsmith adopt -c CONFIG --missing skip     what fed it is passed over: nothing arrives twice, lines may be lost\n  \
+         logsmith fresh -c CONFIG                    sets the whole state folder aside and begins anew"
+    )]
+    Damaged {
+        /// The table's address.
+        table: String,
+        /// The version.
+        version: TableVersion,
+        /// What of it.
+        what: &'static str,
         /// What is wrong with it.
         reason: String,
     },

@@ -1,21 +1,27 @@
 //! What becomes of a file that ended: a rotated copy goes on for it, or it is gone and what was not read is counted.
 
+use std::collections::HashSet;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::files::{Known, Look, Place};
-use super::identity::Fingerprint;
+use super::gunzip::{Gunzip, copied_length};
+use super::handles::Rank;
+use super::identity::{Fingerprint, Stat};
 use super::judge::Begin;
 use super::positions::FileKey;
 use super::rotation::{STRONG_BYTES, Witness, equal_so_far, is_copy, origins};
 use super::scan::{LISTINGS, Scan, Stranger};
-use super::source::is_compressed;
+use super::source::{is_compressed, uncompressed};
 use super::{Tail, later, rank};
 use crate::clock::Timestamp;
 
 /// File systems stamp with a coarse clock, some with one of their own.
-const BIRTH_SLACK: Duration = Duration::from_secs(2);
+pub(super) const BIRTH_SLACK: Duration = Duration::from_secs(2);
+
+/// So many files that are gone are remembered, for the case that they were compressed.
+const GONE_HEADS_MAX: usize = 1024;
 
 /// Why a file ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +36,20 @@ pub(super) enum Cause {
 struct Copy {
     stranger: Stranger,
     file: File,
+    form: Form,
+}
+
+/// How a copy holds the bytes.
+enum Form {
+    Plain,
+    /// By gzip. Sizes are those of the text.
+    Compressed(Option<Box<Gunzip>>),
 }
 
 impl Tail {
     /// Ends a file: a copy of it goes on under its key; without one it is gone, and what was not read is lost.
     pub(super) fn end(&mut self, scan: &mut Scan, key: FileKey, cause: Cause) {
+        self.vacate(key, scan.now);
         let mut copies = (0..LISTINGS)
             .map(|_| self.copies(scan, key))
             .find(|copies| !copies.is_empty())
@@ -43,13 +58,15 @@ impl Tail {
         copies.sort_by_key(|copy| std::cmp::Reverse(copy.stranger.stat.size));
         let Some(known) = self.files.get(key) else { return };
         let size = if cause == Cause::Changed { known.size } else { known.size_seen() };
-        let unread = size.saturating_sub(known.offset);
+        let unread = size.saturating_sub(known.offset + known.padding);
         let mut copies = copies.into_iter();
         let Some(best) = copies.next() else {
             scan.report.gone += usize::from(cause == Cause::Gone);
             return self.depart(key, unread);
         };
-        for other in copies.filter(|copy| copy.stranger.stat.size >= STRONG_BYTES) {
+        let is_plain = |copy: &Copy| matches!(copy.form, Form::Plain);
+        let others = copies.filter(|copy| is_plain(&best) && is_plain(copy));
+        for other in others.filter(|copy| copy.stranger.stat.size >= STRONG_BYTES) {
             if equal_so_far(&best.file, &other.file, other.stranger.stat.size).unwrap_or(false) {
                 self.add(scan, &other.stranger, Begin::AtEnd);
             }
@@ -68,10 +85,21 @@ impl Tail {
         let mut paths: Vec<PathBuf> = met.chain(names_like(known)).collect();
         paths.sort_unstable();
         paths.dedup();
-        paths.retain(|path| {
-            !is_compressed(path) && known.paths().any(|own| origins(path).iter().any(|origin| own == origin))
+        let own: HashSet<PathBuf> = known.paths().map(Path::to_owned).collect();
+        // A compressed copy is told by its bytes; meanwhile it may have been renamed on, as the file was before.
+        let family: HashSet<PathBuf> = own.iter().flat_map(|path| origins(path)).chain(own.clone()).collect();
+        paths.retain(|path| match uncompressed(path) {
+            Some(plain) if plain == *path => origins(path).iter().any(|origin| own.contains(origin)),
+            Some(plain) => {
+                family.contains(&plain) || origins(&plain).iter().any(|origin| family.contains(origin))
+            }
+            None => false,
         });
-        paths.into_iter().filter_map(|path| self.copy_at(key, path)).collect()
+        let copies = paths.into_iter().filter_map(|path| match is_compressed(&path) {
+            true => self.compressed_copy_at(key, path),
+            false => self.copy_at(key, path),
+        });
+        copies.collect()
     }
 
     /// The file at `path`, if it is unknown and holds the bytes of the file that ended.
@@ -89,39 +117,76 @@ impl Tail {
         }
         let known = self.files.get(key)?;
         let born = Timestamp::from_micros(stat.born.unwrap_or(stat.modified / 1000));
-        let is_new = later(born, BIRTH_SLACK) >= known.since || self.includes(key, &path);
+        // Births and our clock do not agree where the clock was set: a lot of equal bytes says more.
+        let is_long = known.offset >= STRONG_BYTES && stat.size >= known.offset;
+        let is_new = later(born, BIRTH_SLACK) >= known.since || is_long || self.includes(key, &path);
         let held = self.held.get(&stat.id).filter(|held| held.original == key);
         let witness = if held.is_some() { Witness::Held } else { Witness::None };
         let is_copy = is_new && is_copy(&known.print, &file, stat.size, witness).ok()?;
-        is_copy.then_some(Copy { stranger: Stranger { path, source: known.source?, stat }, file })
+        let stranger = Stranger { path, source: known.source?, stat };
+        is_copy.then_some(Copy { stranger, file, form: Form::Plain })
+    }
+
+    /// The compressed file at `path`, if it is unknown and holds the bytes of the file that ended.
+    fn compressed_copy_at(&self, key: FileKey, path: PathBuf) -> Option<Copy> {
+        let stat = self.stat(&path).ok().flatten()?;
+        if self
+            .files
+            .at_id(stat.id)
+            .and_then(|other| self.files.get(other))
+            .is_some_and(|other| other.is(&stat))
+        {
+            return None;
+        }
+        let known = self.files.get(key)?;
+        let text = copied_length(&stat, stat.open(&path).ok()?, &known.print, known.unread()).ok()??;
+        let (mut file, mut gunzip) = (stat.open(&path).ok()?, None);
+        if text > known.offset {
+            let (opened, piece) = Gunzip::open(file, &known.print, known.offset).ok()?;
+            (file, gunzip) = (piece, Some(Box::new(opened)));
+        }
+        let stranger = Stranger { path, source: known.source?, stat: Stat { size: text, ..stat } };
+        Some(Copy { stranger, file, form: Form::Compressed(gunzip) })
     }
 
     /// Lets a copy go on for a file that ended.
     fn go_on_in(&mut self, scan: &Scan, key: FileKey, copy: Copy) {
         let Stranger { path, stat, .. } = copy.stranger;
-        let place = if self.includes(key, &path) { Place::Included } else { Place::Rotated };
+        let is_compressed = matches!(copy.form, Form::Compressed(_));
+        let is_included = !is_compressed && self.includes(key, &path);
+        let place = if is_included { Place::Included } else { Place::Rotated };
         self.files.set_id(key, stat.id, stat.born);
         self.files.move_to(key, &path);
         self.held.remove(&stat.id);
         self.waiting.remove(&key);
         let Some(known) = self.files.get_mut(key) else { return };
         // It may be shorter than what was read, and its head shorter than what was seen.
-        if let Ok(print) = Fingerprint::read(&copy.file, known.offset.min(stat.size)) {
+        if !is_compressed && let Ok(print) = Fingerprint::read(&copy.file, known.offset.min(stat.size)) {
             known.offset = print.tail.end();
             known.print = print;
         }
         known.size = stat.size;
         known.place = place;
         known.seen = self.scans;
-        known.note_intact();
+        // First: what was last seen at the old place is of another file by now.
         known.looked = Look::of(&stat);
+        known.note_intact();
         known.checked = None;
         known.grown = scan.now;
         known.partial = None;
         known.overlong = 0;
+        known.hole = 0;
+        known.padding = 0;
+        known.is_compressed = is_compressed;
+        known.gunzip = match copy.form {
+            Form::Plain => None,
+            Form::Compressed(gunzip) => gunzip,
+        };
         let rank = rank(known);
         self.handles.take(key);
-        self.handles.keep(key, copy.file, rank);
+        if !is_compressed || rank != Rank::Idle {
+            self.handles.keep(key, copy.file, rank);
+        }
     }
 
     /// Takes out a file that is gone, of which so many bytes were not read.
@@ -130,6 +195,8 @@ impl Tail {
         self.handles.take(key);
         self.waiting.remove(&key);
         if let Some(known) = self.files.remove(key) {
+            self.gone_heads.truncate(GONE_HEADS_MAX - 1);
+            self.gone_heads.push_front(known.print.head);
             let mut record = known.record();
             record.gone = true;
             self.departed.insert(key, record);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::gunzip::Gunzip;
 use super::identity::{FileId, Fingerprint, Stat, births_agree};
 use super::lines::Before;
 use super::positions::{FileKey, FileRecord};
@@ -50,12 +51,20 @@ pub(super) struct Known {
     pub(super) looked: Look,
     /// What it looked like when it was last read to its end and found unchanged.
     pub(super) checked: Option<Look>,
-    /// When it last grew, or was moved.
+    /// When it last grew, or was deleted.
     pub(super) grown: Timestamp,
     /// The bytes behind the last newline.
     pub(super) partial: Option<Partial>,
     /// Bytes from the offset on that hold no newline and are more than a line may have; 0 if there are none.
     pub(super) overlong: u64,
+    /// NULs from the offset on that are known of a hole whose end was not found yet.
+    pub(super) hole: u64,
+    /// NULs at the end of the file, where lines may take their place.
+    pub(super) padding: u64,
+    /// It was compressed; offset and size are those of the text.
+    pub(super) is_compressed: bool,
+    /// How far it is decompressed, while its handle is kept.
+    pub(super) gunzip: Option<Box<Gunzip>>,
     /// Why it cannot be read, said once.
     pub(super) trouble: Option<io::ErrorKind>,
 }
@@ -91,6 +100,8 @@ impl Look {
 pub(super) struct Partial {
     pub(super) bytes: u64,
     pub(super) since: Timestamp,
+    /// They are taken when they have been so many for this long.
+    pub(super) wait: Duration,
 }
 
 impl Known {
@@ -127,6 +138,10 @@ impl Known {
             grown: now,
             partial: None,
             overlong: 0,
+            hole: 0,
+            padding: 0,
+            is_compressed: false,
+            gunzip: None,
             trouble: None,
         }
     }
@@ -158,6 +173,10 @@ impl Known {
             grown: Timestamp::from_micros(record.since),
             partial: None,
             overlong: 0,
+            hole: 0,
+            padding: 0,
+            is_compressed: record.compressed,
+            gunzip: None,
             trouble: None,
         }
     }
@@ -176,6 +195,7 @@ impl Known {
             print: self.print.clone(),
             open_line: self.before == Before::OpenLine,
             rotated: self.place == Place::Rotated,
+            compressed: self.is_compressed,
             gone: false,
         }
     }
@@ -188,8 +208,13 @@ impl Known {
     /// Whether a file found elsewhere, or with other content, can be this one: where births are not known, a file of
     /// which no byte is known could be any that was given its inode. Nothing is lost by taking it for a new one.
     pub(super) fn can_be(&self, stat: &Stat) -> bool {
-        let is_told = self.print.head.len() > 0 || (self.born.is_some() && stat.born.is_some());
+        let is_told = self.is_seen() || (self.born.is_some() && stat.born.is_some());
         self.is(stat) && (is_told || stat.size == 0)
+    }
+
+    /// Whether any of its bytes are known.
+    pub(super) fn is_seen(&self) -> bool {
+        self.print.head.len() > 0 || self.offset > 0
     }
 
     /// The largest size seen.
@@ -199,7 +224,7 @@ impl Known {
 
     /// Bytes to read, if it is still the same file.
     pub(super) fn unread(&self) -> u64 {
-        self.size_seen().saturating_sub(self.offset)
+        self.size_seen().saturating_sub(self.offset + self.padding)
     }
 
     /// Whether the file has changed, or may have, since it was last read to its end.
@@ -207,6 +232,7 @@ impl Known {
         self.source.is_some()
             && !self.suspect
             && self.place != Place::Dormant
+            && !(self.is_compressed && self.unread() == 0)
             && (self.checked != Some(self.looked) || self.trouble.is_some())
     }
 
@@ -225,13 +251,33 @@ impl Known {
         self.checked = (i128::from(now.micros()) > settled).then_some(self.looked);
     }
 
+    /// Brings times that lie in the future down to `now`.
+    pub(super) fn set_back(&mut self, now: Timestamp) {
+        self.since = self.since.min(now);
+        self.grown = self.grown.min(now);
+        if let Some(partial) = &mut self.partial {
+            partial.since = partial.since.min(now);
+        }
+    }
+
     /// The paths that lead to the file, or did.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         [Some(&*self.path), self.target.as_deref(), self.was_at.as_deref()].into_iter().flatten()
     }
 
+    /// Opens the file at its path, if that still leads to it; if it was compressed, what is to be read of its text.
+    pub(super) fn open(&mut self) -> io::Result<File> {
+        let file = self.open_as_it_is()?;
+        if !self.is_compressed {
+            return Ok(file);
+        }
+        let (gunzip, piece) = Gunzip::open(file, &self.print, self.offset)?;
+        self.gunzip = Some(Box::new(gunzip));
+        Ok(piece)
+    }
+
     /// Opens the file at its path, if that still leads to it.
-    pub(super) fn open(&self) -> io::Result<File> {
+    pub(super) fn open_as_it_is(&self) -> io::Result<File> {
         let file = File::open(&self.path)?;
         match Stat::of_file(&file)? {
             Some(stat) if self.is(&stat) => Ok(file),

@@ -27,6 +27,11 @@ pub(super) struct Held {
 }
 
 impl Held {
+    /// Brings a time that lies in the future down to `now`.
+    pub(super) fn set_back(&mut self, now: Timestamp) {
+        self.since = self.since.min(now);
+    }
+
     /// When it is no longer held, if it stays as it is.
     pub(super) fn due(&self) -> Option<Timestamp> {
         (self.size < STRONG_BYTES).then(|| later(self.since, HOLD))
@@ -99,7 +104,7 @@ impl Tail {
 
     /// Compares a known file with what was read of it.
     fn standing(&mut self, key: FileKey) -> Standing {
-        let Some(known) = self.files.get(key) else { return Standing::Unknown };
+        let Some(known) = self.files.get_mut(key) else { return Standing::Unknown };
         let Ok(file) = self.handles.take(key).map_or_else(|| known.open(), Ok) else {
             return Standing::Unknown;
         };
@@ -123,6 +128,9 @@ impl Tail {
         let originals: Vec<FileKey> = held_for.into_iter().chain(named_for.copied()).collect();
         for key in originals {
             if self.files.get(key).is_none_or(|known| known.added == self.scans) {
+                continue;
+            }
+            if self.files.get(key).is_some_and(|known| known.is_compressed) {
                 continue;
             }
             let equal_bytes = self.equal_bytes(key, stranger);
@@ -149,7 +157,7 @@ impl Tail {
         let size = copy.metadata().ok()?.len();
         let is_equal = match self.handles.get(original) {
             Some(file) => equal_so_far(file, &copy, size),
-            None => known.open().and_then(|file| equal_so_far(&file, &copy, size)),
+            None => known.open_as_it_is().and_then(|file| equal_so_far(&file, &copy, size)),
         };
         is_equal.ok()?.then_some(size)
     }
@@ -192,10 +200,27 @@ impl Tail {
         known.offset = print.tail.end();
         known.size = known.size.max(known.offset);
         known.print = print;
+        known.place = if settings.matches(path) { Place::Included } else { Place::Rotated };
         known.added = if matches!(begin, Begin::Anew) { 0 } else { self.scans };
         known.seen = self.scans;
         self.handles.keep(key, file, rank(&known));
         self.held.remove(&stat.id);
+        self.files.insert(known);
+        scan.report.found += 1;
+    }
+
+    /// Takes up a compressed file whose text is `size` bytes long, to be read from its beginning.
+    pub(super) fn add_compressed(&mut self, scan: &mut Scan, stranger: &Stranger, size: u64) {
+        let Stranger { path, source, stat } = stranger;
+        let Some(name) = self.names.get(*source) else { return };
+        let key = self.next_key;
+        self.next_key = key.next();
+        let mut known = Known::new(key, (*source, Arc::clone(name)), path, stat, scan.now);
+        known.is_compressed = true;
+        known.size = size;
+        known.looked.size = size;
+        known.place = Place::Rotated;
+        known.seen = self.scans;
         self.files.insert(known);
         scan.report.found += 1;
     }

@@ -3,6 +3,7 @@
 use memchr::{memchr_iter, memrchr};
 
 use super::batch::{LineBatch, Rows, Span, SpanBytes, Text};
+use super::holes::hole_at_start;
 
 /// A stretch of a file, in a span of a batch, about to be cut into lines.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,8 @@ pub(super) struct Taken {
     pub(super) cut_lines: u64,
     /// Bytes that were left out of them.
     pub(super) cut_bytes: u64,
+    /// NULs that were skipped.
+    pub(super) hole_bytes: u64,
     /// Why it ended.
     pub(super) end: TakenEnd,
     /// What the next stretch finds before it.
@@ -57,8 +60,16 @@ pub(super) enum TakenEnd {
 }
 
 impl Taken {
-    fn nothing(before: Before) -> Self {
-        Self { bytes: 0, rest: 0, cut_lines: 0, cut_bytes: 0, end: TakenEnd::NoNewline, before }
+    pub(super) fn nothing(before: Before) -> Self {
+        Self {
+            bytes: 0,
+            rest: 0,
+            cut_lines: 0,
+            cut_bytes: 0,
+            hole_bytes: 0,
+            end: TakenEnd::NoNewline,
+            before,
+        }
     }
 }
 
@@ -74,6 +85,10 @@ pub(super) fn take_lines(batch: &mut LineBatch, stretch: Stretch) -> Taken {
     for newline in memchr_iter(b'\n', lines) {
         let line = lines.get(taken.bytes - first..newline).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let hole = hole_at_start(line);
+        let line = line.get(hole..).unwrap_or_default();
+        taken.bytes += hole;
+        taken.hole_bytes += hole as u64;
         push(rows, &span, &stretch, &mut taken, Piece { line, left_out: 0, text });
         taken.bytes = first + newline + 1;
         if rows.is_full() {
@@ -116,13 +131,22 @@ pub(super) fn take_beginning(batch: &mut LineBatch, stretch: Stretch, left_out: 
     taken
 }
 
-struct Piece<'a> {
-    line: &'a [u8],
-    left_out: u64,
-    text: Text,
+/// A line on its way to the batch.
+pub(super) struct Piece<'a> {
+    pub(super) line: &'a [u8],
+    /// Bytes of it that are not at hand.
+    pub(super) left_out: u64,
+    pub(super) text: Text,
 }
 
-fn push(rows: &mut Rows, span: &SpanBytes<'_>, stretch: &Stretch, taken: &mut Taken, piece: Piece<'_>) {
+/// Adds the line that stands behind what was taken.
+pub(super) fn push(
+    rows: &mut Rows,
+    span: &SpanBytes<'_>,
+    stretch: &Stretch,
+    taken: &mut Taken,
+    piece: Piece<'_>,
+) {
     let kept = kept_bytes(piece.line, stretch.line_bytes_max);
     let start = stretch.begin + taken.bytes;
     rows.push(span, start..start + kept, piece.text, stretch.offset + taken.bytes as u64);
@@ -149,7 +173,7 @@ fn content(rest: &[u8]) -> &[u8] {
 }
 
 /// Length of the newline that ends an open line, if it stands at the beginning.
-fn newline_of_open_line(bytes: &[u8], before: Before) -> usize {
+pub(super) fn newline_of_open_line(bytes: &[u8], before: Before) -> usize {
     match (before, bytes) {
         (Before::OpenLine, [b'\n', ..]) => 1,
         (Before::OpenLine, [b'\r', b'\n', ..]) => 2,
@@ -158,7 +182,7 @@ fn newline_of_open_line(bytes: &[u8], before: Before) -> usize {
 }
 
 /// Checks all complete lines at once: newlines never stand inside a character.
-fn check(bytes: &[u8]) -> Text {
+pub(super) fn check(bytes: &[u8]) -> Text {
     let complete = memrchr(b'\n', bytes).and_then(|end| bytes.get(..end)).unwrap_or_default();
     match simdutf8::basic::from_utf8(complete) {
         Ok(_) => Text::Valid,

@@ -13,22 +13,29 @@
 //! - When bytes that were read are no longer there (truncated, rewritten, inode reused), the file *ends*; what stands
 //!   there is a new file with a new key, read from 0. The bytes of the ended file that were not yet read are looked
 //!   for in a rotated copy, which goes on under the old key (see `rotation.rs`); what is found nowhere is counted.
+//! - A rotated file that is compressed by gzip goes on under its key, too (see `gunzip.rs`). Compressed files that are no
+//!   file's that was known are not read.
 //! - The offset never passes bytes that were not taken, and a record never runs ahead of the rows.
 //! - Two paths with one inode are one file. Equal content is not identity.
 //!
-//! Not promised: a file that was never seen by a scan, or only by one whose records were not committed, and that a
-//! rotation took to a name that no source includes, is not looked for.
+//! - A generation that came and went between two scans, or two runs, is looked for under the names that a rotation
+//!   gives, also where no source includes them, if a file was known or awaited before it at its path (see `missed.rs`).
 //!
 //! Memory: about a kilobyte for each file that exists; the batch; one megabyte for searching the end of an over-long
-//! line. Open files: [`TailLimits::open_files_max`] and one.
+//! line. Open files: [`TailLimits::open_files_max`] and one; deleted ones among them hold no more disk space than
+//! [`TailLimits::deleted_bytes_max`].
 
 mod batch;
 mod end;
 mod files;
+mod gunzip;
 mod handles;
+mod holes;
 mod identity;
 mod judge;
 mod lines;
+mod missed;
+mod multiline;
 mod positions;
 mod read;
 mod rotation;
@@ -48,6 +55,7 @@ use std::time::Duration;
 
 pub use batch::{LineBatch, Lines, Origin, Run};
 pub use identity::{Fingerprint, Window};
+pub use multiline::{Multiline, Rule, RuleError};
 pub use positions::{FileKey, FileRecord, Positions};
 pub use scan::ScanReport;
 pub use source::{Exclude, FileGlob, GlobError, Source, StartAt};
@@ -60,20 +68,24 @@ use files::{Files, Known, Place};
 use handles::{Handles, Rank};
 use identity::FileId;
 use judge::Held;
+use missed::Vacated;
 
 /// What a tail may use.
 #[derive(Clone, Copy, Debug)]
 pub struct TailLimits {
     /// Files kept open. The ones that matter most stay open: deleted ones first, then those with unread bytes.
     pub open_files_max: usize,
+    /// Disk space that deleted files may take because they are kept open. Beyond it those deleted first are let go; what
+    /// was not read of them is counted.
+    pub deleted_bytes_max: u64,
     /// A line that goes on for more than this many bytes behind its cut is ended there; the rest is the next line.
     pub cut_bytes_max: u64,
 }
 
 impl Default for TailLimits {
-    /// 256 open files; 64 MiB of a line that is cut.
+    /// 256 open files; 1 GiB of deleted ones; 64 MiB of a line that is cut.
     fn default() -> Self {
-        Self { open_files_max: 256, cut_bytes_max: 64 << 20 }
+        Self { open_files_max: 256, deleted_bytes_max: 1 << 30, cut_bytes_max: 64 << 20 }
     }
 }
 
@@ -110,6 +122,8 @@ pub struct TailCounters {
     pub vanished_files: u64,
     /// Bytes in them that had been seen and were not read.
     pub vanished_bytes: u64,
+    /// NUL bytes skipped that stood where a line should begin: nobody wrote them.
+    pub hole_bytes: u64,
     /// Failed attempts to read a file; what is there is read when it succeeds again.
     pub failed_reads: u64,
 }
@@ -130,14 +144,20 @@ pub struct Tail {
     waiting: BTreeSet<FileKey>,
     /// Records of files that are gone, until they are handed out.
     departed: BTreeMap<FileKey, FileRecord>,
+    /// How files began that are gone, the last first.
+    gone_heads: VecDeque<Window>,
     /// Files that could not be opened when they were first seen.
     unreadable: HashMap<FileId, io::ErrorKind>,
     /// Folders whose change may change what is read.
     folders: BTreeSet<PathBuf>,
+    /// Paths that files have left, where others may have stood meanwhile.
+    vacated: Vec<Vacated>,
     /// Names of sources that have been started.
     started: BTreeSet<String>,
     next_key: FileKey,
     scans: u64,
+    /// The time of the last scan.
+    scanned_at: Option<Timestamp>,
     rescan: bool,
     counters: TailCounters,
     scratch: Vec<u8>,
@@ -185,11 +205,14 @@ impl Tail {
             queue: VecDeque::new(),
             waiting: BTreeSet::new(),
             departed: BTreeMap::new(),
+            gone_heads: VecDeque::new(),
             unreadable: HashMap::new(),
             folders: BTreeSet::new(),
+            vacated: Vec::new(),
             started: known.sources,
             next_key: known.next_key,
             scans: 0,
+            scanned_at: None,
             rescan: false,
             counters: TailCounters::default(),
             scratch: Vec::new(),

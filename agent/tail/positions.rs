@@ -60,6 +60,9 @@ pub struct FileRecord {
     /// A rotation took it to a path that no source includes; it is read on there.
     #[serde(default, skip_serializing_if = "is_false")]
     pub rotated: bool,
+    /// It was compressed after a rotation; offset and size are those of the text.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub compressed: bool,
     /// The file is gone: the record ends here.
     #[serde(default, skip_serializing_if = "is_false")]
     pub gone: bool,

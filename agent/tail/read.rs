@@ -4,13 +4,16 @@
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use memchr::memchr;
 
-use super::batch::{LineBatch, Origin, SpanEnd};
+use super::batch::{LineBatch, Origin, Span, SpanEnd};
 use super::files::{Known, Partial};
+use super::holes::{self, hole_at_end, hole_at_start};
 use super::identity::{bytes_at, tail_at};
 use super::lines::{Before, Stretch, Taken, TakenEnd, take_beginning, take_lines, take_open_line};
+use super::multiline::{Rest, take_records};
 use super::source::Source;
 use super::{TailCounters, later};
 use crate::clock::Timestamp;
@@ -45,29 +48,55 @@ pub(super) enum Turn {
 
 /// Reads on in a file: about a chunk, or a part of an over-long line.
 pub(super) fn turn(known: &mut Known, reading: &mut Reading<'_>) -> io::Result<Turn> {
-    if known.overlong > 0 { search(known, reading) } else { take(known, reading, 0) }
+    known.padding = 0;
+    match (known.overlong, known.hole) {
+        (1.., _) => search(known, reading),
+        (_, 1..) => go_on_in_hole(known, reading),
+        _ => take(known, reading, 0),
+    }
+}
+
+fn go_on_in_hole(known: &mut Known, reading: &mut Reading<'_>) -> io::Result<Turn> {
+    if known.print.stands_in(reading.file)? { holes::skip(known, reading) } else { Ok(Turn::Changed) }
 }
 
 fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result<Turn> {
     let tail = known.print.tail;
     let begin = tail.len();
-    let span = reading.batch.fill(reading.file, tail.start(), need)?;
+    let mut span = reading.batch.fill(reading.file, tail.start(), need)?;
     let is_same = tail.opens(reading.batch.open(span).0.bytes) && known.print.renew_head(reading.file)?;
     if !is_same {
         reading.settle(known);
         return Ok(Turn::Changed);
     }
     let stretch = reading.stretch(known, span, begin);
-    let mut taken = take_lines(reading.batch, stretch);
-    if span.end == SpanEnd::File && taken.end == TakenEnd::NoNewline {
-        if reading.last_line_is_due(known, taken.rest as u64) {
+    let mut taken = match &reading.source.multiline {
+        None => take_lines(reading.batch, stretch),
+        Some(rule) => take_records(reading.batch, stretch, rule, Rest::Waits),
+    };
+    let rest = reading.batch.open(span).0.bytes.get(begin + taken.bytes..).unwrap_or_default();
+    let wait = reading.source.wait_behind(rest);
+    let (is_hole, padding) = (hole_at_start(rest) > 0, hole_at_end(rest));
+    let is_cut_off = padding > 0 && !is_hole && span.end == SpanEnd::Chunk;
+    let mut padding_behind = 0;
+    if is_cut_off && let Some(bytes) = holes::reaches_the_end(reading, tail.start() + span.len as u64)? {
+        padding_behind = bytes;
+        span.end = SpanEnd::File;
+        taken.end = TakenEnd::NoNewline;
+    }
+    if span.end == SpanEnd::File && taken.end == TakenEnd::NoNewline && !is_hole {
+        if reading.last_line_is_due(known, (taken.rest - padding) as u64, wait) {
             let rest = Stretch {
+                span: without_end(span, padding),
                 begin: begin + taken.bytes,
                 offset: known.offset + taken.bytes as u64,
                 before: taken.before,
                 ..stretch
             };
-            taken = joined(taken, take_open_line(reading.batch, rest));
+            taken = match &reading.source.multiline {
+                None => joined(taken, take_open_line(reading.batch, rest)),
+                Some(rule) => joined(taken, take_records(reading.batch, rest, rule, Rest::IsTaken)),
+            };
         }
     } else {
         known.partial = None;
@@ -77,19 +106,30 @@ fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result
     known.print_advance(taken.bytes as u64, before_offset);
     reading.count(known, taken);
     known.size = known.size.max(tail.end() + read);
+    if is_hole && taken.end != TakenEnd::BatchFull {
+        return holes::skip(known, reading);
+    }
     match (taken.end, span.end) {
         (TakenEnd::BatchFull, _) => Ok(Turn::More(read)),
         (TakenEnd::TooLong, _) => {
             known.overlong = taken.rest as u64;
             Ok(Turn::More(read))
         }
-        (TakenEnd::NoNewline, SpanEnd::File) => Ok(Turn::End(read)),
+        (TakenEnd::NoNewline, SpanEnd::File) => {
+            known.padding = padding as u64 + padding_behind;
+            Ok(Turn::End(read))
+        }
         // The chunk was too small for the line: once more with room for the longest.
         (TakenEnd::NoNewline, SpanEnd::Chunk) if taken.bytes == 0 && need == 0 => {
             take(known, reading, begin + reading.source.line_bytes_max + 2)
         }
         (TakenEnd::NoNewline, SpanEnd::Chunk) => Ok(Turn::More(read)),
     }
+}
+
+fn without_end(mut span: Span, bytes: usize) -> Span {
+    span.len = span.len.saturating_sub(bytes);
+    span
 }
 
 /// Looks for the end of a line that is longer than a line may be, without keeping what it reads.
@@ -111,7 +151,9 @@ fn search(known: &mut Known, reading: &mut Reading<'_>) -> io::Result<Turn> {
     match newline {
         Some(_) => cut(known, reading, Before::Line)?,
         None if known.overlong >= len_max => cut(known, reading, Before::OpenLine)?,
-        None if at_end && reading.last_line_is_due(known, known.overlong) => {
+        None if at_end
+            && reading.last_line_is_due(known, known.overlong, reading.source.last_line_timeout) =>
+        {
             cut(known, reading, Before::OpenLine)?
         }
         None if at_end => return Ok(Turn::End(read)),
@@ -149,6 +191,7 @@ fn joined(lines: Taken, last: Taken) -> Taken {
     Taken {
         bytes: lines.bytes + last.bytes,
         rest: 0,
+        hole_bytes: lines.hole_bytes + last.hole_bytes,
         cut_lines: lines.cut_lines + last.cut_lines,
         cut_bytes: lines.cut_bytes + last.cut_bytes,
         ..last
@@ -167,7 +210,7 @@ impl Known {
 }
 
 impl Reading<'_> {
-    fn stretch(&self, known: &Known, span: super::batch::Span, begin: usize) -> Stretch {
+    fn stretch(&self, known: &Known, span: Span, begin: usize) -> Stretch {
         Stretch {
             span,
             begin,
@@ -179,11 +222,14 @@ impl Reading<'_> {
 
     /// Notes that `bytes` stand behind the last newline at the end of the file, and says whether that has been so for
     /// long enough to take them for a line.
-    fn last_line_is_due(&self, known: &mut Known, bytes: u64) -> bool {
+    fn last_line_is_due(&self, known: &mut Known, bytes: u64, wait: Duration) -> bool {
+        if let Some(gunzip) = &known.gunzip {
+            return bytes > 0 && gunzip.is_at_end;
+        }
         let known_since = known.partial.filter(|partial| partial.bytes == bytes).map(|partial| partial.since);
         let since = known_since.unwrap_or(self.now);
-        let is_due = bytes > 0 && self.now >= later(since, self.source.last_line_timeout);
-        known.partial = (bytes > 0 && !is_due).then_some(Partial { bytes, since });
+        let is_due = bytes > 0 && self.now >= later(since, wait);
+        known.partial = (bytes > 0 && !is_due).then_some(Partial { bytes, since, wait });
         is_due
     }
 
@@ -192,6 +238,7 @@ impl Reading<'_> {
         known.before = taken.before;
         self.counters.cut_lines += taken.cut_lines;
         self.counters.cut_bytes += taken.cut_bytes;
+        self.counters.hole_bytes += taken.hole_bytes;
         self.settle(known);
     }
 

@@ -5,8 +5,8 @@
 //! - Its name is the original's with a rotation's addition (`app.log` -> `app.log.1`, `app-20260731.log`,
 //!   `app.log.bak`), in the same folder or one below it. Live files rarely have such names, and copies have no others.
 //! - It is new: no record knows it, and the original, or what ended at its place, was known before this scan. A file
-//!   that no source includes must also have been born after the original was first seen: older ones are copies of what
-//!   stood there earlier.
+//!   that no source includes must also have been born after the original was first seen, or hold all that was read and
+//!   that be 1 KiB or more: older ones are copies of what stood there earlier.
 //! - The original has *ended*: it was truncated or rewritten, or it is gone. As long as it stands, both are equal so
 //!   far and nothing is decided: the file is held back, unread, and looked at again at every scan.
 //! - Every window of the original's fingerprint that fits into the file is found there: the bytes before our offset,

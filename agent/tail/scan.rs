@@ -22,7 +22,8 @@ use crate::clock::Timestamp;
 /// the look at a file a rotation may have moved it on.
 pub(super) const LISTINGS: usize = 4;
 /// A rotated file that no source includes is forgotten when it is read and has not changed for this long.
-const ROTATED_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Until then it may still be renamed and compressed, as once a month.
+const ROTATED_KEPT: Duration = Duration::from_secs(40 * 24 * 60 * 60);
 
 /// What a scan found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub(super) struct Scan {
     pub(super) is_first: Vec<bool>,
     /// Files that could not be opened in the scan before.
     pub(super) unreadable: HashMap<FileId, io::ErrorKind>,
+    /// Rotated files that are remembered no more.
+    pub(super) forgotten: HashSet<FileId>,
     /// In a tail's first scan, the files known from records, by inode number.
     by_ino: HashMap<u64, Vec<FileKey>>,
 }
@@ -78,17 +81,20 @@ impl Tail {
     pub fn scan(&mut self, now: Timestamp) -> ScanReport {
         self.scans += 1;
         self.rescan = false;
+        self.tell_time(now);
         let mut scan = self.begin_scan(now);
         for (source, path) in self.walk(&mut scan) {
             self.look_at(&mut scan, source, path);
         }
         self.look_for_missing(&mut scan);
+        self.bound_deleted(&mut scan);
         self.look_into_changed();
         self.judge_suspects(&mut scan);
         for at in 0..scan.strangers.len() {
             let Some(stranger) = scan.strangers.get(at).cloned() else { break };
             self.meet(&mut scan, &stranger, Begin::BySource);
         }
+        self.look_for_missed(&mut scan);
         self.held.retain(|_, held| held.scan == self.scans);
         self.started.extend(self.sources.iter().map(|source| source.name.clone()));
         self.queue_changed();
@@ -96,6 +102,16 @@ impl Tail {
         scan.report.known = self.files.len();
         scan.report.unreadable = self.unreadable.len();
         scan.report
+    }
+
+    /// Where the clock was set back, waits that began in what is now the future begin now.
+    fn tell_time(&mut self, now: Timestamp) {
+        if self.scanned_at.is_none_or(|before| now < before) {
+            self.files.iter_mut().for_each(|known| known.set_back(now));
+            self.held.values_mut().for_each(|held| held.set_back(now));
+            self.vacated.iter_mut().for_each(|vacated| vacated.set_back(now));
+        }
+        self.scanned_at = Some(now);
     }
 
     fn begin_scan(&mut self, now: Timestamp) -> Scan {
@@ -112,6 +128,7 @@ impl Tail {
             met: HashSet::new(),
             is_first: self.sources.iter().map(|source| !self.started.contains(&source.name)).collect(),
             unreadable: std::mem::take(&mut self.unreadable),
+            forgotten: HashSet::new(),
             by_ino,
         }
     }
@@ -140,7 +157,7 @@ impl Tail {
     }
 
     fn look_at(&mut self, scan: &mut Scan, source: usize, path: PathBuf) {
-        let Ok(Some(stat)) = self.stat(&path) else { return };
+        let Ok(Some(stat)) = self.stat(&path) else { return self.await_file(scan, source, &path) };
         let key = self.files.at_id(stat.id).or_else(|| self.renumbered(scan, &path, &stat));
         match key.and_then(|key| self.files.get_mut(key)) {
             Some(known) if known.seen == self.scans => {}
@@ -155,10 +172,10 @@ impl Tail {
                 }
             }
             known => {
-                match known.map(|known| (known.key, known.print.head.len())) {
-                    Some((key, 0)) => self.depart(key, 0),
+                match known.map(|known| (known.key, known.is_seen())) {
+                    Some((key, false)) => self.depart(key, 0),
                     // The inode was given to another file.
-                    Some((key, _)) => self.files.unlink_id(key, stat.id),
+                    Some((key, true)) => self.files.unlink_id(key, stat.id),
                     None => {}
                 }
                 if scan.met.insert(stat.id) {
@@ -187,6 +204,9 @@ impl Tail {
         let Some(known) = self.files.get_mut(key) else { return };
         known.seen = self.scans;
         known.place = place;
+        if known.is_compressed {
+            return;
+        }
         known.suspect |= stat.size < known.size_seen();
         if stat.size > known.size_seen() {
             known.grown = scan.now;
@@ -199,6 +219,7 @@ impl Tail {
         let Some(known) = self.files.get(key) else { return };
         let is_there = self.stat(&known.path).ok().flatten().is_some_and(|old| old.id == stat.id);
         if !(is_there && self.includes(key, &known.path)) {
+            self.vacate(key, scan.now);
             self.files.move_to(key, path);
             scan.report.renamed += 1;
         }
@@ -271,6 +292,7 @@ impl Tail {
         });
         let Some((path, stat)) = found else { return false };
         let place = if self.includes(key, path) { Place::Included } else { Place::Rotated };
+        self.vacate(key, scan.now);
         self.sighted(scan, key, &stat, place);
         self.files.move_to(key, path);
         scan.report.renamed += 1;
@@ -280,6 +302,9 @@ impl Tail {
     /// A file to which no path leads is read through its handle until nothing more comes.
     fn read_out(&mut self, scan: &mut Scan, key: FileKey, stat: &Stat) {
         let is_new = self.files.get(key).is_some_and(|known| known.place != Place::Unlinked);
+        if is_new {
+            self.vacate(key, scan.now);
+        }
         self.sighted(scan, key, stat, Place::Unlinked);
         self.handles.set_rank(key, Rank::Unlinked);
         let Some(known) = self.files.get_mut(key) else { return };
@@ -291,10 +316,28 @@ impl Tail {
         }
     }
 
-    fn forget_if_old(&mut self, scan: &Scan, key: FileKey) {
+    /// Lets go of deleted files while they take more disk space than they may: those that are read first, then those
+    /// that were deleted, or grew, the longest ago.
+    fn bound_deleted(&mut self, scan: &mut Scan) {
+        let deleted = self.files.iter().filter(|known| known.place == Place::Unlinked);
+        let mut deleted: Vec<_> =
+            deleted.map(|known| (known.unread() > 0, known.grown, known.key, known.looked.size)).collect();
+        let mut bytes: u64 = deleted.iter().map(|(.., size)| size).sum();
+        deleted.sort_unstable();
+        for (_, _, key, size) in deleted {
+            if bytes <= self.limits.deleted_bytes_max {
+                break;
+            }
+            bytes -= size;
+            self.end(scan, key, Cause::Gone);
+        }
+    }
+
+    fn forget_if_old(&mut self, scan: &mut Scan, key: FileKey) {
         let Some(known) = self.files.get(key) else { return };
         let changed = Timestamp::from_micros(known.looked.modified / 1000);
         if known.place == Place::Rotated && known.unread() == 0 && later(changed, ROTATED_KEPT) < scan.now {
+            scan.forgotten.insert(known.id);
             self.depart(key, 0);
         }
     }

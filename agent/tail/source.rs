@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use super::multiline::Multiline;
+
 /// Folders below a `**` are followed to this depth.
 const DEPTH_MAX: usize = 64;
 
@@ -24,6 +26,8 @@ pub struct Source {
     pub line_bytes_max: usize,
     /// A last line without newline is taken after this long without growth.
     pub last_line_timeout: Duration,
+    /// How lines make records; none if each is one.
+    pub multiline: Option<Multiline>,
 }
 
 impl Source {
@@ -36,12 +40,21 @@ impl Source {
             start_at: StartAt::Beginning,
             line_bytes_max: 1 << 20,
             last_line_timeout: Duration::from_secs(5),
+            multiline: None,
         }
     }
 
     /// Whether this source reads the file at `path`.
     pub fn matches(&self, path: &Path) -> bool {
         self.include.iter().any(|glob| glob.matches(path)) && !self.excludes(path)
+    }
+
+    /// How long to wait before `rest`, which is no complete line or record, is taken all the same.
+    pub(super) fn wait_behind(&self, rest: &[u8]) -> Duration {
+        match &self.multiline {
+            Some(multiline) if rest.ends_with(b"\n") => multiline.timeout,
+            _ => self.last_line_timeout,
+        }
     }
 
     /// Whether an exclude keeps the file at `path` out.
@@ -246,6 +259,15 @@ impl Kind {
             Some(kind) if kind.is_symlink() => Self::Link,
             _ => Self::Other,
         }
+    }
+}
+
+/// The path of the file that was compressed to `path` by gzip; `path` itself if it is no compressed file, none if it was
+/// compressed otherwise.
+pub(super) fn uncompressed(path: &Path) -> Option<PathBuf> {
+    match path.extension().and_then(OsStr::to_str) {
+        Some("gz") => Some(path.with_extension("")),
+        _ => (!is_compressed(path)).then(|| path.to_owned()),
     }
 }
 

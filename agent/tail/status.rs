@@ -35,7 +35,13 @@ pub fn file_status(positions: &Positions) -> Vec<FileStatus> {
 
 fn status(record: FileRecord) -> FileStatus {
     let (path, source, offset) = (record.path.clone(), record.source.clone(), record.offset);
+    let text_size = record.compressed.then_some(record.size);
     let known = Known::from_record(record, None, Place::Dormant);
     let stat = Stat::of_path(&path).ok().flatten();
-    FileStatus { path, source, offset, size: stat.filter(|stat| known.is(stat)).map(|stat| stat.size) }
+    FileStatus {
+        path,
+        source,
+        offset,
+        size: stat.filter(|stat| known.is(stat)).map(|stat| text_size.unwrap_or(stat.size)),
+    }
 }

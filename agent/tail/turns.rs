@@ -60,7 +60,7 @@ impl Tail {
         let Some(known) = self.files.get_mut(key) else { return 0 };
         known.queued = false;
         let Some(source) = known.source.and_then(|source| self.sources.get(source)) else { return 0 };
-        let file = match self.handles.take(key).map_or_else(|| known.open(), Ok) {
+        let mut file = match self.handles.take(key).map_or_else(|| known.open(), Ok) {
             Ok(file) => file,
             Err(error) => {
                 self.rescan |= error.kind() == io::ErrorKind::NotFound && !known.suspect;
@@ -79,7 +79,16 @@ impl Tail {
             now,
         };
         let (rows, offset) = (reading.batch.rows(), known.offset);
-        let turn = read::turn(known, &mut reading);
+        let mut turn = read::turn(known, &mut reading);
+        if let Ok(Turn::End(bytes)) = turn {
+            turn = known.next_piece(&file).map(|piece| match piece {
+                Some(piece) => {
+                    file = piece;
+                    Turn::More(bytes)
+                }
+                None => Turn::End(bytes),
+            });
+        }
         self.counters.lines += (batch.rows() - rows) as u64;
         self.counters.bytes += known.offset - offset;
         let bytes = match turn {
@@ -143,7 +152,7 @@ impl Tail {
     fn queue_grown(&mut self, now: Timestamp) {
         let mut grown = Vec::new();
         for (key, file) in self.handles.iter() {
-            let Some(known) = self.files.get_mut(key) else { continue };
+            let Some(known) = self.files.get_mut(key).filter(|known| !known.is_compressed) else { continue };
             let seen = known.size_seen();
             let size = Stat::of_file(file).ok().flatten().map_or(seen, |stat| stat.size);
             match size.cmp(&seen) {
@@ -167,7 +176,8 @@ impl Tail {
     /// When the last line of a file is to be taken; none if it is not waiting, or cannot be read before the next scan.
     fn last_line_due(&self, key: FileKey) -> Option<Timestamp> {
         let known = self.files.get(key).filter(|known| !known.suspect && known.trouble.is_none())?;
-        Some(later(known.partial?.since, self.sources.get(known.source?)?.last_line_timeout))
+        let partial = known.source.and(known.partial)?;
+        Some(later(partial.since, partial.wait))
     }
 
     /// When something is to be done though nothing changes.

@@ -100,8 +100,10 @@ fn assert_each(what: &str, numbers: &[u64], total: u64) {
     );
 }
 
+/// `LOGSMITH_KILLS=200 cargo test --test it killed_at_random` takes some three minutes; 30 kills do by default.
 #[test]
-fn an_agent_killed_at_thirty_moments_loses_and_repeats_nothing() {
+fn an_agent_killed_at_random_moments_loses_and_repeats_nothing() {
+    let kills = std::env::var("LOGSMITH_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(30);
     let host = Host::new("builtin:json");
     // The first start compiles the plugin; the moments to come are those of the work itself.
     succeed(&mut host.edge(&["run", "--once"]));
@@ -109,7 +111,7 @@ fn an_agent_killed_at_thirty_moments_loses_and_repeats_nothing() {
     let (folder, told) = (host.path("logs"), Arc::clone(&stop));
     let writer = std::thread::spawn(move || write_until(&folder, &told));
     let mut random = StdRng::seed_from_u64(30);
-    for kill in 0..30 {
+    for kill in 0..kills {
         let mut agent = host.start();
         std::thread::sleep(Duration::from_millis(random.random_range(20..1_500)));
         agent.kill();

@@ -50,7 +50,7 @@ fn an_endless_line_takes_bounded_memory_and_the_file_goes_on() {
     let mut rig = Rig::with("*.log", |source| source.line_bytes_max = 1000);
     rig.limits.cut_bytes_max = 4 << 20;
     rig.restart();
-    File::create(rig.path("a.log")).unwrap().set_len(50 << 20).unwrap();
+    rig.append("a.log", "x".repeat(50 << 20));
     rig.append("a.log", "end\nnext\n");
     rig.tail.scan(rig.now);
     rig.read_all();
@@ -130,4 +130,37 @@ fn ten_thousand_idle_files_are_scanned_quickly() {
     assert!(rig.run().is_empty());
     assert!(begun.elapsed().as_millis() < 2000, "{:?}", begun.elapsed());
     assert!(rig.tail.queue.is_empty() && rig.tail.handles.len() <= 256);
+}
+
+#[test]
+fn deleted_files_that_cannot_be_read_are_bounded_by_bytes_and_what_is_given_up_is_counted_exactly() {
+    let mut rig = Rig::new("*.log");
+    rig.limits.deleted_bytes_max = 10 * 12_000;
+    rig.restart();
+    for file in 0..30 {
+        rig.append(&format!("{file:03}.log"), numbered("line", file * 1000..(file + 1) * 1000));
+        rig.tail.scan(rig.now);
+        rig.remove(&format!("{file:03}.log"));
+        rig.pass(1);
+    }
+    rig.tail.scan(rig.now);
+    assert_eq!(rig.tail.handles.len(), 10);
+    assert_eq!((rig.tail.counters().vanished_files, rig.tail.counters().vanished_bytes), (20, 20 * 12_000));
+    assert_eq!(rig.run(), split(&numbered("line", 20_000..30_000)), "those deleted last are kept");
+}
+
+#[test]
+fn deleted_files_that_cannot_be_read_are_bounded_by_count_and_what_is_given_up_is_counted_exactly() {
+    let mut rig = Rig::new("*.log");
+    rig.limits.open_files_max = 10;
+    rig.restart();
+    for file in 0..30 {
+        rig.append(&format!("{file:03}.log"), numbered("line", file * 1000..(file + 1) * 1000));
+        rig.tail.scan(rig.now);
+        rig.remove(&format!("{file:03}.log"));
+        rig.tail.scan(rig.now);
+    }
+    assert_eq!(rig.tail.handles.len(), 10);
+    assert_eq!((rig.tail.counters().vanished_files, rig.tail.counters().vanished_bytes), (20, 20 * 12_000));
+    assert_eq!(rig.run().len(), 10_000);
 }

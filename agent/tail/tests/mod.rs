@@ -1,12 +1,18 @@
 //! One test for each promise, on real files; [`Rig`] plays the agent around a tail.
 
 mod copies;
+mod gzip;
+mod holes;
 mod limits;
 mod lines;
+mod missed;
 mod model;
+mod multiline;
 mod records;
 mod restart;
 mod rotation;
+mod time;
+mod torture;
 mod watch;
 
 use std::ffi::OsStr;

@@ -1,0 +1,176 @@
+//! A rotated file that was compressed by gzip, read on as if it were not.
+//!
+//! What is decompressed goes, a piece at a time, into a nameless file at the offsets that it has in the log, together with the
+//! first bytes and those before the offset: so all that reads and checks files works on it as it is. Between the two
+//! nothing is kept, so that it takes no more room than a piece and the line that spans it.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::os::unix::fs::FileExt;
+
+use flate2::read::MultiGzDecoder;
+
+use super::files::Known;
+use super::identity::{Fingerprint, HEAD_BYTES, Stat, Window};
+
+/// What is decompressed ahead of the offset.
+const PIECE_BYTES: u64 = 1 << 20;
+/// What is decompressed in one step.
+const STEP_BYTES: usize = 64 << 10;
+
+/// How far a compressed file is decompressed.
+#[derive(Debug)]
+pub(super) struct Gunzip {
+    decoder: MultiGzDecoder<BufReader<File>>,
+    at: u64,
+    /// Nothing more comes.
+    pub(super) is_at_end: bool,
+}
+
+impl Gunzip {
+    /// Decompresses up to a piece behind `offset`; returns the nameless file, too.
+    pub(super) fn open(file: File, print: &Fingerprint, offset: u64) -> io::Result<(Self, File)> {
+        let mut gunzip = Self { decoder: decoder(file), at: 0, is_at_end: false };
+        let piece = tempfile::tempfile()?;
+        gunzip.fill(&piece, print.tail.start(), offset + PIECE_BYTES)?;
+        Ok((gunzip, piece))
+    }
+
+    /// Decompresses the next piece; it begins with what `last`, the one before it, holds from `keep` on.
+    pub(super) fn next_piece(&mut self, last: &File, keep: u64) -> io::Result<File> {
+        let piece = tempfile::tempfile()?;
+        copy(last, &piece, 0, (HEAD_BYTES as u64).min(self.at))?;
+        copy(last, &piece, keep, self.at)?;
+        self.fill(&piece, keep, self.at + PIECE_BYTES)?;
+        Ok(piece)
+    }
+
+    fn fill(&mut self, piece: &File, keep: u64, end: u64) -> io::Result<()> {
+        let mut buffer = vec![0; STEP_BYTES];
+        while self.at < end {
+            let bytes = read(&mut self.decoder, &mut buffer)?;
+            if bytes.is_empty() {
+                self.is_at_end = true;
+                break;
+            }
+            let behind = self.at + bytes.len() as u64;
+            for (from, to) in [(0, HEAD_BYTES as u64), (keep, u64::MAX)] {
+                let (from, to) = (from.max(self.at), to.min(behind));
+                if from < to {
+                    piece.write_all_at(part(bytes, from - self.at, to - self.at), from)?;
+                }
+            }
+            self.at = behind;
+        }
+        Ok(())
+    }
+}
+
+impl Known {
+    /// The file to read, when all is read of `piece` and more may come: the next piece; none at the end.
+    pub(super) fn next_piece(&mut self, piece: &File) -> io::Result<Option<File>> {
+        let keep = self.print.tail.start();
+        match &mut self.gunzip {
+            Some(gunzip) if !gunzip.is_at_end => gunzip.next_piece(piece, keep).map(Some),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The length of the text in a compressed file that holds all that was read of a file, of which `unread` bytes were not;
+/// none if it does not.
+pub(super) fn copied_length(
+    stat: &Stat,
+    file: File,
+    print: &Fingerprint,
+    unread: u64,
+) -> io::Result<Option<u64>> {
+    let offset = print.tail.end();
+    if !begins_like(&file, &print.head)? {
+        return Ok(None);
+    }
+    // Where all was read, the length that gzip notes at the end says enough.
+    let mut noted = [0; 4];
+    file.read_exact_at(&mut noted, stat.size.saturating_sub(4))?;
+    if unread == 0 && u64::from(u32::from_le_bytes(noted)) == offset & u64::from(u32::MAX) {
+        return Ok(Some(offset));
+    }
+    let mut windows: Vec<(&Window, Vec<u8>)> = print.windows().map(|window| (window, Vec::new())).collect();
+    let length = walk(file, |at, bytes| {
+        for (window, kept) in &mut windows {
+            let (from, to) = (window.start().max(at), window.end().min(at + bytes.len() as u64));
+            if from < to {
+                kept.extend_from_slice(part(bytes, from - at, to - at));
+            }
+        }
+    })?;
+    let stands = windows.iter().all(|(window, kept)| kept.len() == window.len() && window.opens(kept));
+    Ok((stands && length >= offset).then_some(length))
+}
+
+/// The length of the text in a compressed file.
+///
+/// # Errors
+/// It cannot be read, or is not whole: it may be in the making.
+pub(super) fn length(file: File) -> io::Result<u64> {
+    walk(file, |_, _| {})
+}
+
+/// Whether the text in a compressed file begins with what `head` saw; not where it saw nothing.
+pub(super) fn begins_like(file: &File, head: &Window) -> io::Result<bool> {
+    let mut bytes = [0; HEAD_BYTES];
+    let mut decoder = decoder(file.try_clone()?);
+    let bytes = read(&mut decoder, &mut bytes)?;
+    // The clone moves the place at which the file is read on.
+    rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0))?;
+    Ok(head.len() > 0 && head.opens(bytes))
+}
+
+fn decoder(file: File) -> MultiGzDecoder<BufReader<File>> {
+    MultiGzDecoder::new(BufReader::with_capacity(STEP_BYTES, file))
+}
+
+fn walk(file: File, mut visit: impl FnMut(u64, &[u8])) -> io::Result<u64> {
+    let (mut decoder, mut buffer, mut at) = (decoder(file), vec![0; STEP_BYTES], 0);
+    loop {
+        let bytes = read(&mut decoder, &mut buffer)?;
+        if bytes.is_empty() {
+            return Ok(at);
+        }
+        visit(at, bytes);
+        at += bytes.len() as u64;
+    }
+}
+
+/// Reads until `buffer` is full or nothing more comes.
+fn read<'a>(from: &mut impl Read, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match from.read(rest) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(buffer.get(..filled).unwrap_or_default())
+}
+
+fn copy(from: &File, to: &File, start: u64, end: u64) -> io::Result<()> {
+    let (mut at, mut buffer) = (start, vec![0; STEP_BYTES]);
+    while at < end {
+        let want = usize::try_from(end - at).unwrap_or(STEP_BYTES).min(STEP_BYTES);
+        let bytes = super::identity::bytes_at(from, at, buffer.get_mut(..want).unwrap_or_default())?;
+        if bytes.is_empty() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        to.write_all_at(bytes, at)?;
+        at += bytes.len() as u64;
+    }
+    Ok(())
+}
+
+fn part(bytes: &[u8], from: u64, to: u64) -> &[u8] {
+    let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+    bytes.get(index(from)..index(to)).unwrap_or_default()
+}

@@ -1,0 +1,111 @@
+//! NUL bytes where a line should begin: nobody wrote them.
+//!
+//! A writer without `O_APPEND` goes on at its old offset after a truncate, and the file system fills what lies before
+//! with NULs; so does a power loss. Such a hole is skipped and counted. A log that is laid out in advance, and filled
+//! from its beginning on, has NULs up to its end: they are left alone, since lines will take their place.
+
+use std::fs::File;
+use std::io;
+
+use rustix::fs::{SeekFrom, seek};
+
+use super::files::Known;
+use super::identity::{bytes_at, tail_at};
+use super::read::{Reading, Turn};
+
+/// Fewer NULs are taken for text of another encoding.
+const HOLE_BYTES_MIN: usize = 4;
+/// Bytes that are looked at in one step.
+const STEP_BYTES: usize = 256 << 10;
+/// Bytes that are looked at in one turn.
+const TURN_BYTES: u64 = 64 << 20;
+
+/// How many NULs stand at the beginning of `bytes`, if they are a hole.
+pub(super) fn hole_at_start(bytes: &[u8]) -> usize {
+    if bytes.first() != Some(&0) {
+        return 0;
+    }
+    let len = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+    if len < HOLE_BYTES_MIN { 0 } else { len }
+}
+
+/// How many NULs stand at the end of `bytes`, if they are a hole.
+pub(super) fn hole_at_end(bytes: &[u8]) -> usize {
+    let len = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    if len < HOLE_BYTES_MIN { 0 } else { len }
+}
+
+/// Skips the hole at the offset, if it ends before the file does.
+pub(super) fn skip(known: &mut Known, reading: &mut Reading<'_>) -> io::Result<Turn> {
+    reading.scratch.resize(STEP_BYTES, 0);
+    let begin = known.offset + known.hole;
+    let (end, found) = look(reading.file, begin, reading.scratch)?;
+    let looked_at = end - begin;
+    known.partial = None;
+    known.hole += looked_at;
+    match found {
+        Found::Nothing => return Ok(Turn::More(looked_at)),
+        Found::End => {
+            known.padding = known.hole;
+            known.hole = 0;
+            known.size = known.size.max(end);
+            return Ok(Turn::End(looked_at));
+        }
+        Found::Data => {}
+    }
+    let bytes = std::mem::take(&mut known.hole);
+    // A log laid out in advance is filled from its beginning on, perhaps just now.
+    let first = bytes_at(reading.file, known.offset, reading.scratch)?;
+    if (hole_at_start(first) as u64) < bytes.min(first.len() as u64) {
+        return Ok(Turn::More(looked_at));
+    }
+    known.print.move_on(tail_at(reading.file, end)?, None);
+    known.offset = end;
+    known.size = known.size.max(end);
+    known.dirty = true;
+    reading.counters.hole_bytes += bytes;
+    tracing::warn!(path = %known.path.display(), bytes, "skipped a hole of NUL bytes");
+    Ok(Turn::More(looked_at))
+}
+
+/// How many NULs stand from `at` up to the end of the file; none if something else does, or more than one turn may look at.
+pub(super) fn reaches_the_end(reading: &mut Reading<'_>, at: u64) -> io::Result<Option<u64>> {
+    reading.scratch.resize(STEP_BYTES, 0);
+    let (end, found) = look(reading.file, at, reading.scratch)?;
+    Ok(matches!(found, Found::End).then(|| end - at))
+}
+
+/// What ends a stretch of NULs.
+enum Found {
+    /// Another byte.
+    Data,
+    /// The end of the file.
+    End,
+    /// It may go on.
+    Nothing,
+}
+
+/// Looks for the first byte from `at` on that is no NUL, past what the file system knows to be empty.
+fn look(file: &File, at: u64, buffer: &mut [u8]) -> io::Result<(u64, Found)> {
+    let mut next = at;
+    while next - at < TURN_BYTES {
+        match seek(file, SeekFrom::Data(next)) {
+            Ok(data) => next = data,
+            Err(rustix::io::Errno::NXIO) => {
+                let size = file.metadata()?.len();
+                return Ok((size.max(next), Found::End));
+            }
+            // Not every file system knows its holes.
+            Err(_) => {}
+        }
+        let bytes = bytes_at(file, next, buffer)?;
+        if let Some(data) = bytes.iter().position(|byte| *byte != 0) {
+            return Ok((next + data as u64, Found::Data));
+        }
+        next += bytes.len() as u64;
+        if bytes.is_empty() {
+            return Ok((next, Found::End));
+        }
+    }
+    Ok((next, Found::Nothing))
+}

@@ -1,0 +1,210 @@
+//! Looking for generations that came and went between two scans.
+//!
+//! When a file leaves its path, others may have stood there since it was first seen, each rotated on before a scan
+//! could see it. Where a source includes the rotated names a scan comes across them anyway; elsewhere a file is taken for
+//! such a generation if its name is one that a rotation of the path gives, if it was born after the file that left was
+//! first seen, or after it was awaited in vain, if no record knows it, and if it does not begin like the file that left: then it would be a copy of it.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Tail;
+use super::end::BIRTH_SLACK;
+use super::gunzip::{begins_like, length};
+use super::identity::{FileId, Stat, Window};
+use super::judge::Begin;
+use super::later;
+use super::positions::FileKey;
+use super::rotation::origins;
+use super::scan::{LISTINGS, Scan, Stranger};
+use super::source::{is_compressed, uncompressed};
+use crate::clock::Timestamp;
+
+/// A path at which nothing stands is watched for this long after a file left it.
+const AWAITED: Duration = Duration::from_secs(60);
+
+/// File systems stamp with a clock that is late by up to this.
+const CLOCK_TICK: Duration = Duration::from_millis(20);
+
+/// A path that a known file has left, or where one is awaited.
+#[derive(Clone, Debug)]
+pub(super) struct Vacated {
+    path: Arc<Path>,
+    source: usize,
+    since: Timestamp,
+    head: Window,
+    /// How long to look on while nothing stands there.
+    until: Timestamp,
+}
+
+impl Vacated {
+    /// Brings times that lie in the future down to `now`.
+    pub(super) fn set_back(&mut self, now: Timestamp) {
+        self.since = self.since.min(now);
+        self.until = self.until.min(later(now, AWAITED));
+    }
+}
+
+/// What came of looking at a file that may be a missed generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taking {
+    /// It is clear what it is.
+    Settled,
+    /// It is being compressed.
+    InTheMaking,
+    /// A rotation moved it on before it was opened.
+    MovedOn,
+}
+
+impl Tail {
+    /// Notes that a file is about to leave its path, if its source reads what stands there.
+    pub(super) fn vacate(&mut self, key: FileKey, now: Timestamp) {
+        let Some(known) = self.files.get(key).filter(|known| self.includes(key, &known.path)) else { return };
+        let Some(source) = known.source else { return };
+        self.vacated.push(Vacated {
+            path: Arc::clone(&known.path),
+            source,
+            since: known.since,
+            head: known.print.head,
+            until: later(now, AWAITED),
+        });
+    }
+
+    /// Notes that nothing stands at a path that a source names: what does from now on may be gone at the next scan.
+    pub(super) fn await_file(&mut self, scan: &Scan, source: usize, path: &Path) {
+        let until = later(scan.now, AWAITED);
+        if let Some(vacated) = self.vacated.iter_mut().find(|vacated| *vacated.path == *path) {
+            vacated.until = until;
+            return;
+        }
+        // What was rotated before is not meant; a birth is stamped by a clock that is a tick late.
+        let since = later(scan.now, BIRTH_SLACK - CLOCK_TICK);
+        self.vacated.push(Vacated { path: path.into(), source, since, head: Window::empty(0), until });
+    }
+
+    /// Adds the generations that were missed at the paths left lately. Lists each folder once, or a few times while files
+    /// are moved about in it.
+    pub(super) fn look_for_missed(&mut self, scan: &mut Scan) {
+        let mut vacated = std::mem::take(&mut self.vacated);
+        vacated.retain(|vacated| scan.now < vacated.until);
+        if vacated.is_empty() {
+            return;
+        }
+        let folders: BTreeSet<&Path> = vacated.iter().filter_map(|vacated| vacated.path.parent()).collect();
+        let mut by_path: HashMap<&Path, Vec<usize>> = HashMap::new();
+        for (at, vacated) in vacated.iter().enumerate() {
+            by_path.entry(&vacated.path).or_default().push(at);
+        }
+        let (mut seen, mut unsettled) = (HashSet::new(), BTreeSet::new());
+        for _ in 0..LISTINGS {
+            let mut is_news = false;
+            for path in folders.iter().flat_map(|folder| names_in(folder)) {
+                let Some(plain) = uncompressed(&path) else { continue };
+                let left = origins(&plain).iter().find_map(|origin| by_path.get(&**origin).cloned());
+                let Some(left) = left else { continue };
+                let Some(stat) = self.stat(&path).ok().flatten().filter(|stat| seen.insert(stat.id)) else {
+                    continue;
+                };
+                is_news = true;
+                for at in left {
+                    let Some(vacated) = vacated.get(at) else { continue };
+                    match self.take_missed(scan, vacated, &path, stat) {
+                        Taking::Settled => {}
+                        Taking::InTheMaking => drop(unsettled.insert(at)),
+                        Taking::MovedOn => {
+                            unsettled.insert(at);
+                            self.rescan = true;
+                        }
+                    }
+                }
+            }
+            if !is_news {
+                break;
+            }
+        }
+        for (at, mut vacated) in vacated.into_iter().enumerate() {
+            if unsettled.contains(&at) {
+                vacated.until = later(scan.now, AWAITED);
+                self.vacated.push(vacated);
+            } else if self.files.at_path(&vacated.path).is_empty() {
+                // What was born before has been looked at.
+                vacated.since = vacated.since.max(scan.now);
+                self.vacated.push(vacated);
+            }
+        }
+    }
+
+    fn take_missed(&mut self, scan: &mut Scan, vacated: &Vacated, path: &Path, stat: Stat) -> Taking {
+        let born = Timestamp::from_micros(stat.born.unwrap_or(stat.modified / 1000));
+        let is_known =
+            self.is_known(&stat) || self.held.contains_key(&stat.id) || scan.forgotten.contains(&stat.id);
+        if is_known || later(born, BIRTH_SLACK) < vacated.since {
+            return Taking::Settled;
+        }
+        if is_compressed(path) {
+            return self.take_missed_compressed(scan, vacated, path, stat);
+        }
+        let head =
+            stat.open(path).and_then(|file| Ok(vacated.head.len() > 0 && vacated.head.stands_in(&file)?));
+        let begin = match head {
+            Ok(true) => Begin::AtEnd,
+            Ok(false) => Begin::Anew,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Taking::MovedOn,
+            Err(_) => return Taking::Settled,
+        };
+        self.meet(scan, &Stranger { path: path.to_owned(), source: vacated.source, stat }, begin);
+        Taking::Settled
+    }
+
+    /// Takes a compressed file for a missed generation if it was written to since the file that left was first seen, and
+    /// begins like no file that is known.
+    fn take_missed_compressed(
+        &mut self,
+        scan: &mut Scan,
+        vacated: &Vacated,
+        path: &Path,
+        stat: Stat,
+    ) -> Taking {
+        let written = Timestamp::from_micros(stat.modified / 1000);
+        if later(written, BIRTH_SLACK) < vacated.since {
+            return Taking::Settled;
+        }
+        let heads = self
+            .files
+            .iter()
+            .map(|known| known.print.head)
+            .chain([vacated.head])
+            .chain(self.gone_heads.iter().copied());
+        let text = stat.open(path).and_then(|file| {
+            for head in heads.collect::<HashSet<_>>() {
+                if begins_like(&file, &head)? {
+                    return Ok(None);
+                }
+            }
+            length(file).map(Some)
+        });
+        match text {
+            Ok(Some(size)) => {
+                let stranger = Stranger { path: path.to_owned(), source: vacated.source, stat };
+                self.add_compressed(scan, &stranger, size);
+                Taking::Settled
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Taking::MovedOn,
+            Err(_) if scan.now < later(written, AWAITED) => Taking::InTheMaking,
+            Ok(None) | Err(_) => Taking::Settled,
+        }
+    }
+
+    fn is_known(&self, stat: &Stat) -> bool {
+        let known = |id: FileId| self.files.at_id(id).and_then(|key| self.files.get(key));
+        known(stat.id).is_some_and(|known| known.is(stat))
+    }
+}
+
+/// The paths in a folder.
+fn names_in(folder: &Path) -> Vec<PathBuf> {
+    std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}

@@ -1,0 +1,183 @@
+//! Records of several lines: which lines belong together, and how they are taken as one row.
+//!
+//! A record is complete when the line behind it is, and begins another one; when nothing is written for a while; when
+//! its file is over; or when it has as many lines or bytes as it may. Until then the offset stays before it, so that no
+//! flush, restart or rotation splits or repeats it. What is written to one file and to its successor is two records.
+
+use memchr::memchr_iter;
+use regex::bytes::Regex;
+use std::time::Duration;
+
+use super::batch::{LineBatch, Text};
+use super::holes::hole_at_start;
+use super::lines::{Before, Piece, Stretch, Taken, TakenEnd, check, newline_of_open_line, push};
+
+/// How lines make records.
+#[derive(Clone, Debug)]
+pub struct Multiline {
+    /// Which lines belong together.
+    pub rule: Rule,
+    /// A record is complete when its file has not grown for this long.
+    pub timeout: Duration,
+    /// A record has no more lines than this; the next line begins another one.
+    pub lines_max: usize,
+}
+
+/// Which lines belong together.
+#[derive(Clone, Debug)]
+pub enum Rule {
+    /// A line that matches begins a record, all others continue one.
+    Start(Regex),
+    /// A line that matches continues the record before it, all others begin one.
+    Continuation(Regex),
+    /// What matches continues a record, and so does whatever follows on a line that matches the second expression.
+    Trace {
+        /// Lines that continue a record.
+        continuation: Regex,
+        /// Lines that are continued by the next, whatever that is.
+        announcement: Regex,
+    },
+}
+
+/// Why a rule is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum RuleError {
+    /// There is no such preset.
+    #[error("`{0}` is no preset; there are indented, java, python, go and rust")]
+    Preset(String),
+    /// An expression is malformed.
+    #[error("{0}")]
+    Expression(#[from] regex::Error),
+}
+
+const INDENTED: &str = r"^[ \t]";
+/// Nothing matches it.
+const NEVER: &str = r"[^\s\S]";
+const JAVA: &str =
+    r"^(?:[ \t]|Caused by: |Suppressed: |(?:[A-Za-z_$][\w$]*\.)+[A-Z][\w$]*(?:Exception|Error|Throwable)\b)";
+const PYTHON: &str = concat!(
+    r"^(?:[ \t]|$|Traceback \(most recent call last\):|During handling of the above exception|The above exception was|",
+    r"(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*(?:Error|Exception|Warning|Interrupt|Exit|Iteration|ExceptionGroup)(?:: |$))"
+);
+const GO: &str = concat!(
+    r"^(?:[ \t]|$|goroutine \d+ |\[signal |\[recovered\]|created by |exit status |panic: .*\[recovered\]|runtime stack:|",
+    r"[\w./-]+(?:\.\(\*?\w+(?:\[\.\.\.\])?\))?(?:\.\w+)+(?:\[\.\.\.\])?\(.*\)$)"
+);
+const RUST: &str = r"^(?:[ \t]|stack backtrace:|note: |Caused by:)";
+const RUST_ANNOUNCEMENT: &str = r"^thread '.*' (?:\(\d+\) )?panicked at .*:$";
+
+impl Rule {
+    /// A rule for the traces of a language, or `indented`: lines that begin with a space or a tab continue.
+    ///
+    /// # Errors
+    /// There is no preset of this name.
+    pub fn preset(name: &str) -> Result<Self, RuleError> {
+        let (continuation, announcement) = match name {
+            "indented" => (INDENTED, NEVER),
+            "java" => (JAVA, NEVER),
+            "python" => (PYTHON, NEVER),
+            "go" => (GO, NEVER),
+            "rust" => (RUST, RUST_ANNOUNCEMENT),
+            _ => return Err(RuleError::Preset(name.to_owned())),
+        };
+        Ok(Self::Trace { continuation: Regex::new(continuation)?, announcement: Regex::new(announcement)? })
+    }
+
+    /// Whether `line` belongs to the record whose last line so far is `last`.
+    fn continues(&self, last: &[u8], line: &[u8]) -> bool {
+        match self {
+            Self::Start(start) => !start.is_match(line),
+            Self::Continuation(continuation) => continuation.is_match(line),
+            Self::Trace { continuation, announcement } => {
+                continuation.is_match(line) || announcement.is_match(last)
+            }
+        }
+    }
+}
+
+/// What is to become of a record that may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// It waits for its end.
+    Waits,
+    /// It is taken as it is.
+    IsTaken,
+}
+
+/// The lines of a record, in their stretch.
+#[derive(Clone, Copy, Debug)]
+struct Record<'a> {
+    start: usize,
+    /// The end of the last line without its newline, and with it.
+    end: usize,
+    next: usize,
+    lines: usize,
+    last: &'a [u8],
+}
+
+/// Adds the complete records of a stretch to the batch.
+pub(super) fn take_records(batch: &mut LineBatch, stretch: Stretch, rule: &Multiline, rest: Rest) -> Taken {
+    let (span, rows) = batch.open(stretch.span);
+    let bytes = span.bytes.get(stretch.begin..).unwrap_or_default();
+    let mut taken = Taken::nothing(stretch.before);
+    taken.bytes = newline_of_open_line(bytes, stretch.before);
+    let complete = check(bytes);
+    let mut add = |taken: &mut Taken, record: Record<'_>, text: Text| {
+        taken.bytes = record.start;
+        let line = bytes.get(record.start..record.end).unwrap_or_default();
+        push(rows, &span, &stretch, taken, Piece { line, left_out: 0, text });
+        taken.bytes = record.next;
+        taken.before = if record.next > record.end { Before::Line } else { Before::OpenLine };
+        rows.is_full()
+    };
+    let mut open: Option<Record<'_>> = None;
+    let mut next = taken.bytes;
+    let ends = memchr_iter(b'\n', bytes).filter(|end| *end >= taken.bytes).map(|end| (end, end + 1));
+    let last = (rest == Rest::IsTaken && !bytes.ends_with(b"\n")).then_some((bytes.len(), bytes.len()));
+    for (end, behind) in ends.collect::<Vec<_>>().into_iter().chain(last) {
+        let line = bytes.get(next..end).unwrap_or_default();
+        let line = if behind > end { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
+        let hole = hole_at_start(line);
+        let text = if behind > end { complete } else { Text::Unchecked };
+        let line = line.get(hole..).unwrap_or_default();
+        let start = next + hole;
+        let one = Record { start, end: start + line.len(), next: behind, lines: 1, last: line };
+        next = behind;
+        let joined = open.filter(|record| {
+            hole == 0
+                && record.lines < rule.lines_max
+                && one.end - record.start <= stretch.line_bytes_max
+                && rule.rule.continues(record.last, line)
+        });
+        let is_full = match (joined, open) {
+            (Some(record), _) => {
+                open = Some(Record { start: record.start, lines: record.lines + 1, ..one });
+                false
+            }
+            (None, before) => {
+                open = Some(one);
+                before.is_some_and(|record| add(&mut taken, record, text))
+            }
+        };
+        taken.hole_bytes += hole as u64;
+        if is_full {
+            // What was looked at and not taken is looked at again.
+            taken.hole_bytes -= hole as u64;
+            open = None;
+            taken.end = TakenEnd::BatchFull;
+            break;
+        }
+    }
+    let rest_bytes = bytes.len() - taken.bytes;
+    let is_over = rest == Rest::IsTaken || rest_bytes > stretch.line_bytes_max;
+    if let Some(record) = open
+        && is_over
+    {
+        add(&mut taken, record, Text::Unchecked);
+    }
+    taken.rest = bytes.len() - taken.bytes;
+    if taken.end == TakenEnd::NoNewline && taken.rest > stretch.line_bytes_max {
+        taken.end = TakenEnd::TooLong;
+    }
+    taken
+}

@@ -1,0 +1,175 @@
+use super::*;
+use std::process::Command;
+
+/// Compresses as logrotate does: the file is replaced by one with `.gz` at its name.
+fn gzip(rig: &Rig, name: &str) {
+    assert!(Command::new("gzip").arg("-f").arg(rig.path(name)).status().unwrap().success());
+}
+
+#[test]
+fn a_file_that_is_read_rotated_and_compressed_is_not_read_again() {
+    for pattern in ["app.log", "app.log*"] {
+        let mut rig = Rig::new(pattern);
+        for round in 0..4 {
+            rig.append("app.log", numbered(&format!("round {round}"), 0..300));
+            rig.run();
+            for generation in (1..round + 1).rev() {
+                rig.rename(&format!("app.log.{generation}.gz"), &format!("app.log.{}.gz", generation + 1));
+            }
+            rig.rename("app.log", "app.log.1");
+            if round % 2 == 1 {
+                rig.run();
+            }
+            gzip(&rig, "app.log.1");
+            rig.run();
+            rig.pass(10);
+            rig.run();
+            if round == 2 {
+                rig.restart();
+                rig.run();
+            }
+        }
+        assert_eq!(rig.rows.len(), 4 * 300, "{pattern}");
+        assert_eq!(rig.tail.counters().vanished_bytes, 0);
+    }
+}
+
+#[test]
+fn a_file_rotated_and_compressed_while_the_agent_was_stopped_is_read_to_its_end() {
+    for (pattern, lines) in [("app.log", 10), ("app.log*", 10), ("app.log", 400_000)] {
+        let mut rig = Rig::new(pattern);
+        rig.append("app.log", numbered("read", 0..100));
+        rig.run();
+        let unread = numbered("unread", 0..lines);
+        rig.append("app.log", &unread);
+        rig.append("app.log", "no newline");
+        rig.rename("app.log", "app.log.1");
+        gzip(&rig, "app.log.1");
+        rig.append("app.log", "new\n");
+        rig.restart();
+        let mut lines = rig.run();
+        lines.sort();
+        let mut wanted = split(&(unread + "no newline\nnew\n"));
+        wanted.sort();
+        assert!(lines == wanted, "{pattern}: {} of {}", lines.len(), wanted.len());
+        let row = rig.rows.iter().find(|row| row.line == "unread 000000").unwrap();
+        assert_eq!((row.file, row.offset), (1, 1200));
+        rig.restart();
+        assert!(rig.run().is_empty());
+        assert_eq!(rig.tail.counters().vanished_bytes, 0);
+    }
+}
+
+#[test]
+fn a_compressed_file_is_read_on_after_a_stop_in_its_middle() {
+    let mut rig = Rig::new("app.log");
+    rig.append("app.log", "read\n");
+    rig.run();
+    let unread = numbered("unread", 0..300_000);
+    rig.append("app.log", &unread);
+    rig.rename("app.log", "app.log.1");
+    gzip(&rig, "app.log.1");
+    rig.batch_bytes = 200_000;
+    for _ in 0..5 {
+        rig.restart();
+        rig.tail.scan(rig.now);
+        for _ in 0..3 {
+            let mut batch = LineBatch::new(rig.batch_bytes);
+            let _ = rig.tail.read(&mut batch, rig.now);
+            rig.commit(batch);
+        }
+        // Killed with a batch that is not committed.
+        let mut batch = LineBatch::new(rig.batch_bytes);
+        let _ = rig.tail.read(&mut batch, rig.now);
+    }
+    rig.restart();
+    rig.rename("app.log.1.gz", "app.log.2.gz");
+    rig.run();
+    assert!(rig.lines()[1..] == split(&unread));
+}
+
+#[test]
+fn generations_that_came_went_and_were_compressed_while_the_agent_was_stopped_are_read() {
+    let mut rig = Rig::new("app.log");
+    rig.append("app.log", numbered("first", 0..100));
+    rig.run();
+    for generation in ["second", "third"] {
+        if rig.path("app.log.1.gz").exists() {
+            rig.rename("app.log.1.gz", "app.log.2.gz");
+        }
+        rig.rename("app.log", "app.log.1");
+        gzip(&rig, "app.log.1");
+        rig.append("app.log", numbered(generation, 0..100));
+    }
+    rig.restart();
+    let mut lines = rig.run();
+    lines.sort();
+    assert_eq!(lines, split(&["second", "third"].map(|prefix| numbered(prefix, 0..100)).concat()));
+    rig.restart();
+    assert!(rig.run().is_empty());
+}
+
+#[test]
+fn a_compressed_file_of_several_members_is_read_whole() {
+    let mut rig = Rig::new("app.log");
+    rig.append("app.log", numbered("read", 0..100));
+    rig.run();
+    let mut wanted = String::new();
+    for part in ["read", "one", "two", "three"] {
+        let text = numbered(part, 0..100);
+        rig.append(&format!("{part}.txt"), &text);
+        gzip(&rig, &format!("{part}.txt"));
+        let member = fs::read(rig.path(format!("{part}.txt.gz"))).unwrap();
+        append(&rig.path("app.log.1.gz"), &member);
+        if part != "read" {
+            wanted += &text;
+        }
+    }
+    rig.remove("app.log");
+    rig.restart();
+    assert_eq!(rig.run(), split(&wanted));
+}
+
+#[test]
+fn a_compressed_file_in_the_making_is_read_when_it_is_whole() {
+    let mut rig = Rig::new("app.log");
+    rig.append("app.log", numbered("first", 0..100));
+    rig.run();
+    rig.rename("app.log", "app.log.2");
+    rig.append("second.txt", numbered("second", 0..1000));
+    gzip(&rig, "second.txt");
+    let bytes = fs::read(rig.path("second.txt.gz")).unwrap();
+    rig.append("app.log.1.gz", &bytes[..bytes.len() / 2]);
+    assert!(rig.run().is_empty());
+    rig.append("app.log.1.gz", &bytes[bytes.len() / 2..]);
+    assert_eq!(rig.run(), split(&numbered("second", 0..1000)));
+    assert!(rig.run().is_empty());
+}
+
+#[test]
+fn compressed_files_of_which_nothing_is_known_are_not_read() {
+    let mut rig = Rig::new("app.log*");
+    rig.append("app.log.1", numbered("old", 0..100));
+    gzip(&rig, "app.log.1");
+    rig.append("app.log", "new\n");
+    assert_eq!(rig.run(), ["new"]);
+    assert_eq!(rig.tail.scan(rig.now).compressed, 1);
+}
+
+#[test]
+fn a_file_that_got_the_inode_of_one_that_was_compressed_is_read() {
+    for births in [Births::Known, Births::Unknown] {
+        let mut rig = Rig::new("app.log");
+        rig.births = births;
+        rig.restart();
+        for round in 0..20 {
+            rig.append("app.log", numbered(&format!("round {round}"), 0..100));
+            rig.run();
+            rig.append("app.log", format!("unread {round}\n"));
+            rig.rename("app.log", "app.log.1");
+            gzip(&rig, "app.log.1");
+        }
+        rig.run();
+        assert_eq!(rig.rows.len(), 20 * 101, "{births:?}");
+    }
+}

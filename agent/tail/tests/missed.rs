@@ -1,0 +1,129 @@
+use super::*;
+
+/// Rotates by rename, five generations kept.
+fn rotate(rig: &Rig, file: &str) {
+    shift(rig, file);
+    rig.rename(file, &format!("{file}.1"));
+}
+
+/// Rotates by copy and truncate, five generations kept.
+fn copy_truncate(rig: &Rig, file: &str) {
+    shift(rig, file);
+    rig.copy(file, &format!("{file}.1"));
+    rig.truncate(file);
+}
+
+fn shift(rig: &Rig, file: &str) {
+    for generation in (1..5).rev().filter(|generation| rig.path(format!("{file}.{generation}")).exists()) {
+        rig.rename(&format!("{file}.{generation}"), &format!("{file}.{}", generation + 1));
+    }
+}
+
+#[test]
+fn generations_that_came_and_went_between_two_scans_are_read_under_names_that_no_source_includes() {
+    for rotation in [rotate, copy_truncate] {
+        for births in [Births::Known, Births::Unknown] {
+            let mut rig = Rig::new("app.log");
+            rig.births = births;
+            rig.restart();
+            rig.append("app.log", numbered("first", 0..10));
+            rig.run();
+            let mut all = String::new();
+            for generation in ["first, later", "second", "third", "fourth"] {
+                let text = numbered(generation, 0..10);
+                rig.append("app.log", &text);
+                all += &text;
+                rotation(&rig, "app.log");
+            }
+            let mut lines = rig.run();
+            lines.sort();
+            let mut wanted = split(&all);
+            wanted.sort();
+            assert_eq!(lines, wanted, "{births:?}");
+            rig.restart();
+            assert!(rig.run().is_empty());
+        }
+    }
+}
+
+#[test]
+fn generations_that_came_and_went_while_the_agent_was_stopped_are_read() {
+    for rotation in [rotate, copy_truncate] {
+        let mut rig = Rig::new("app.log");
+        rig.append("app.log", numbered("first", 0..10));
+        rig.run();
+        // Seen, and killed before that was committed.
+        rotation(&rig, "app.log");
+        rig.append("app.log", numbered("second", 0..10));
+        rig.tail.scan(rig.now);
+        rotation(&rig, "app.log");
+        rig.append("app.log", numbered("third", 0..10));
+        rig.restart();
+        let mut lines = rig.run();
+        lines.sort();
+        assert_eq!(lines, split(&["second", "third"].map(|prefix| numbered(prefix, 0..10)).concat()));
+        rig.restart();
+        assert!(rig.run().is_empty());
+    }
+}
+
+#[test]
+fn a_copy_that_somebody_made_under_a_rotations_name_is_not_taken_for_a_missed_generation() {
+    let mut rig = Rig::new("app.log");
+    rig.append("app.log", numbered("first", 0..500));
+    rig.copy("app.log", "app.log.bak");
+    rig.append("app.log", numbered("first", 500..20_000));
+    rig.run();
+    rig.truncate("app.log");
+    rig.append("app.log", "new\n");
+    assert_eq!(rig.run(), ["new"]);
+    rotate(&rig, "app.log");
+    rig.append("app.log", "newer\n");
+    assert_eq!(rig.run(), ["newer"]);
+}
+
+#[test]
+fn what_stood_under_a_rotations_name_before_is_not_taken_for_a_missed_generation() {
+    let mut rig = Rig::new("app.log");
+    for generation in 1..4 {
+        rig.append(&format!("app.log.{generation}"), format!("of last week {generation}\n"));
+    }
+    rig.append("app.log", "first\n");
+    rig.pass(60);
+    rig.run();
+    rotate(&rig, "app.log");
+    rig.append("app.log", "second\n");
+    assert_eq!(rig.run(), ["second"]);
+}
+
+#[test]
+fn bytes_that_a_copy_goes_on_with_are_not_counted_as_lost() {
+    let mut rig = Rig::new("app.log*");
+    rig.append("app.log", "first\n");
+    rig.run();
+    rig.append("app.log", "unread\n");
+    copy_truncate(&rig, "app.log");
+    rig.append("app.log", "a second generation that is longer than the first\n");
+    // The handle sees the growth before a scan looks.
+    rig.read_all();
+    rig.run();
+    rig.pass(10);
+    rig.run();
+    assert_eq!((rig.rows.len(), rig.tail.counters().vanished_bytes), (3, 0));
+}
+
+#[test]
+fn a_generation_is_read_that_came_and_went_where_a_scan_had_found_nothing() {
+    let mut rig = Rig::new("app.log");
+    assert!(rig.run().is_empty());
+    rig.append("app.log", "first\n");
+    rotate(&rig, "app.log");
+    assert_eq!(rig.run(), ["first"]);
+    rig.append("app.log", "second\n");
+    rotate(&rig, "app.log");
+    rig.append("app.log", "third\n");
+    rotate(&rig, "app.log");
+    let mut lines = rig.run();
+    lines.sort();
+    assert_eq!(lines, ["second", "third"]);
+}

@@ -1,0 +1,163 @@
+//! A state folder that a crash or a disk has damaged: either every line is still there once, or the agent says what is
+//! wrong, writes nothing, and says the same at the next start.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Host, read_back, succeed, text};
+
+/// What happens to a file.
+#[derive(Clone, Copy, Debug)]
+enum Damage {
+    Torn,
+    Emptied,
+    FilledWithNuls,
+    Removed,
+}
+
+const ALL: [Damage; 4] = [Damage::Torn, Damage::Emptied, Damage::FilledWithNuls, Damage::Removed];
+
+impl Damage {
+    fn strike(self, file: &Path) {
+        let bytes = fs::read(file).unwrap();
+        match self {
+            Self::Torn => fs::write(file, &bytes[..bytes.len() / 2]).unwrap(),
+            Self::Emptied => fs::write(file, "").unwrap(),
+            Self::FilledWithNuls => fs::write(file, vec![0; bytes.len()]).unwrap(),
+            Self::Removed => fs::remove_file(file).unwrap(),
+        }
+    }
+}
+
+/// A host that has shipped 600 lines in several commits.
+fn host() -> Host {
+    let host = Host::new("builtin:json");
+    for round in 0..3 {
+        append(&host, round * 200..round * 200 + 200);
+        succeed(&mut host.edge(&["run", "--once"]));
+    }
+    host
+}
+
+fn append(host: &Host, numbers: std::ops::Range<u32>) {
+    let mut file = OpenOptions::new().create(true).append(true).open(host.path("logs/a.log")).unwrap();
+    let lines: String = numbers.map(|n| format!("{{\"level\":\"INFO\",\"message\":\"m{n}\"}}\n")).collect();
+    file.write_all(lines.as_bytes()).unwrap();
+}
+
+/// The entries of a table's log, oldest first.
+fn entries(host: &Host, table: &str) -> Vec<PathBuf> {
+    let folder = fs::read_dir(host.path(&format!("state/{table}/_delta_log"))).unwrap();
+    let mut entries: Vec<PathBuf> = folder.flatten().map(|entry| entry.path()).collect();
+    entries.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
+    entries.sort();
+    entries
+}
+
+fn data_files(host: &Host, table: &str) -> Vec<PathBuf> {
+    let files = walkdir::WalkDir::new(host.path(&format!("state/{table}"))).into_iter().flatten();
+    let mut files: Vec<PathBuf> = files.map(|file| file.path().to_owned()).collect();
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "parquet"));
+    files.sort();
+    files
+}
+
+/// Starts the agent on `host` twice, with 100 more lines in the file: they and the 600 before arrive once, or both times
+/// the agent says what is wrong and how to settle it.
+fn check(host: &Host, case: &str) -> Result<(), String> {
+    append(host, 600..700);
+    let runs = [(); 2].map(|()| host.edge(&["run", "--once"]).output().unwrap());
+    let said = runs.each_ref().map(text);
+    assert_eq!(runs[0].status.success(), runs[1].status.success(), "{case}: {said:?}");
+    if !runs[0].status.success() {
+        assert!(said[0].contains("state"), "{case}: no file is named: {}", said[0]);
+        assert!(said[0].contains("logsmith fresh -c"), "{case}: no way out is named: {}", said[0]);
+        return Err(said[0].clone());
+    }
+    let rows = &read_back(&[(host.path("state/silver/app"), &["message"])])[0];
+    let mut messages: Vec<&str> = rows.iter().map(|row| row["message"].as_str().unwrap()).collect();
+    messages.sort_unstable();
+    let mut wanted: Vec<String> = (0..700).map(|n| format!("m{n}")).collect();
+    wanted.sort();
+    assert_eq!(messages, wanted, "{case}");
+    Ok(())
+}
+
+/// Puts the tables and the log file back as they were when `whole` was made of them.
+fn restore(host: &Host) {
+    for table in ["bronze", "silver", "dead_letter"] {
+        let _ = fs::remove_dir_all(host.path("state").join(table));
+        succeed(Command::new("cp").arg("-a").arg(host.path("whole").join(table)).arg(host.path("state")));
+    }
+    let file = OpenOptions::new().write(true).open(host.path("logs/a.log")).unwrap();
+    file.set_len(fs::metadata(host.path("whole/a.log")).unwrap().len()).unwrap();
+}
+
+/// A host with a copy of its tables and its log file, for [`restore`].
+fn kept_host() -> Host {
+    let host = host();
+    succeed(Command::new("cp").arg("-a").arg(host.path("state")).arg(host.path("whole")));
+    fs::copy(host.path("logs/a.log"), host.path("whole/a.log")).unwrap();
+    host
+}
+
+#[test]
+fn a_damaged_last_entry_of_a_log_is_recovered_or_refused_and_never_read_again_from_the_beginning() {
+    let host = kept_host();
+    for table in ["bronze", "silver/app", "dead_letter"] {
+        for damage in ALL {
+            restore(&host);
+            damage.strike(entries(&host, table).last().unwrap());
+            let outcome = check(&host, &format!("{damage:?} last entry of {table}"));
+            let is_refused = !matches!(damage, Damage::Removed) || table != "silver/app";
+            assert_eq!(outcome.is_err(), is_refused, "{damage:?} last entry of {table}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_entry_in_the_middle_of_a_log_is_recovered_or_refused() {
+    let host = kept_host();
+    for table in ["bronze", "silver/app"] {
+        for damage in ALL {
+            restore(&host);
+            let entries = entries(&host, table);
+            damage.strike(&entries[entries.len() / 2]);
+            let outcome = check(&host, &format!("{damage:?} middle entry of {table}"));
+            assert!(outcome.is_err(), "{damage:?} middle entry of {table}");
+        }
+    }
+}
+
+#[test]
+fn data_without_an_entry_and_files_half_written_are_nobodys() {
+    let host = host();
+    let file = data_files(&host, "bronze").remove(0);
+    fs::copy(&file, file.with_file_name("part-half-a-commit.parquet")).unwrap();
+    fs::write(host.path("state/bronze/_delta_log/_tmp_entry.json.tmp"), "{\"add\":{").unwrap();
+    fs::write(host.path("state/bronze/_delta_log/.00000000000000000099.json.tmp"), "{").unwrap();
+    check(&host, "half a commit").unwrap();
+}
+
+#[test]
+fn a_refused_folder_goes_on_once_the_entry_is_put_back() {
+    let host = kept_host();
+    let entry = entries(&host, "bronze").pop().unwrap();
+    let bytes = fs::read(&entry).unwrap();
+    Damage::Torn.strike(&entry);
+    assert!(check(&host, "torn").is_err());
+    fs::write(&entry, bytes).unwrap();
+    succeed(&mut host.edge(&["run", "--once"]));
+    assert_eq!(host.read("state/silver/app", &["message"]).len(), 700);
+}
+
+#[test]
+fn a_damaged_data_file_that_is_judged_already_holds_nothing_up() {
+    let host = host();
+    for file in data_files(&host, "bronze") {
+        fs::write(&file, vec![0; 100]).unwrap();
+    }
+    check(&host, "data files of Bronze").unwrap();
+}

@@ -1,0 +1,232 @@
+//! Whatever a host does to its folders, links, mounts, permissions and limits, each line of a file arrives once.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{Agent, Host, eventually, read_back, succeed};
+
+fn line(n: u64) -> String {
+    format!("{{\"n\":{n}}}\n")
+}
+
+fn append(host: &Host, name: &str, numbers: std::ops::Range<u64>) {
+    let mut file = OpenOptions::new().create(true).append(true).open(host.path(name)).unwrap();
+    file.write_all(numbers.map(line).collect::<String>().as_bytes()).unwrap();
+}
+
+/// A host that reads `pattern`, with its plugin compiled.
+fn host(pattern: &str) -> Host {
+    let host = Host::new("builtin:json");
+    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
+    fs::write(host.path("edge.toml"), edge.replace("logs/*.log*", pattern)).unwrap();
+    succeed(&mut host.edge(&["run", "--once"]));
+    host
+}
+
+/// The numbers of all lines in Bronze, sorted.
+fn arrived(host: &Host) -> Vec<u64> {
+    let rows = &read_back(&[(host.path("state/bronze"), &["line"])])[0];
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let mut numbers: Vec<u64> =
+        rows.iter().map(|row| digits(row["line"].as_str().unwrap()).parse().unwrap()).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// Entries in the log of Bronze: cheap to ask while the agent runs.
+fn versions(host: &Host) -> usize {
+    fs::read_dir(host.path("state/bronze/_delta_log")).unwrap().count()
+}
+
+fn stop(mut agent: Agent) {
+    agent.signal(Signal::TERM);
+    assert!(agent.wait().success());
+}
+
+#[test]
+fn a_folder_swapped_behind_a_link_as_kubernetes_does_is_followed() {
+    let host = host("logs/*.log");
+    let mut agent = host.start();
+    for version in 0..5 {
+        let folder = format!("logs/..version_{version}");
+        fs::create_dir(host.path(&folder)).unwrap();
+        append(&host, &format!("{folder}/app.log"), version * 10..version * 10 + 10);
+        symlink(format!("..version_{version}"), host.path("logs/..data_tmp")).unwrap();
+        fs::rename(host.path("logs/..data_tmp"), host.path("logs/..data")).unwrap();
+        if version == 0 {
+            symlink("..data/app.log", host.path("logs/app.log")).unwrap();
+        }
+        let before = versions(&host);
+        eventually("the new version is read", || versions(&host) > before);
+        if version == 3 {
+            agent.kill();
+            agent = host.start();
+        }
+    }
+    stop(agent);
+    succeed(&mut host.edge(&["run", "--once"]));
+    assert_eq!(arrived(&host), (0..50).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_file_moved_into_a_watched_folder_is_read() {
+    let host = host("logs/*.log");
+    let agent = host.start();
+    append(&host, "elsewhere.txt", 0..10);
+    let before = versions(&host);
+    fs::rename(host.path("elsewhere.txt"), host.path("logs/a.log")).unwrap();
+    eventually("it is read", || versions(&host) > before);
+    stop(agent);
+    assert_eq!(arrived(&host), (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_folder_that_is_removed_and_made_again_is_read_again() {
+    let host = host("logs/*/a.log");
+    let agent = host.start();
+    for round in 0..3 {
+        let before = versions(&host);
+        fs::create_dir(host.path("logs/app")).unwrap();
+        append(&host, "logs/app/a.log", round * 10..round * 10 + 10);
+        eventually("it is read", || versions(&host) > before);
+        fs::remove_dir_all(host.path("logs/app")).unwrap();
+    }
+    stop(agent);
+    assert_eq!(arrived(&host), (0..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_file_seen_twice_through_a_bind_mount_is_read_once() {
+    let host = host("logs/**/*.log");
+    append(&host, "logs/a.log", 0..10);
+    fs::create_dir(host.path("logs/twin")).unwrap();
+    fs::create_dir(host.path("real")).unwrap();
+    append(&host, "real/b.log", 10..20);
+    fs::create_dir(host.path("logs/other")).unwrap();
+    let script = format!(
+        "mount --bind {0}/real {0}/logs/twin && mount --bind {0}/real {0}/logs/other && exec {1} run --once -c {0}/edge.toml",
+        host.path("").display(),
+        env!("CARGO_BIN_EXE_logsmith")
+    );
+    let mut mounted = Command::new("unshare");
+    mounted.args(["-m", "sh", "-c", &script]);
+    if !Command::new("unshare")
+        .args(["-m", "mount", "--bind", "/tmp", "/tmp"])
+        .output()
+        .unwrap()
+        .status
+        .success()
+    {
+        eprintln!("skipped: no mounts can be made here");
+        return;
+    }
+    succeed(&mut mounted);
+    append(&host, "real/b.log", 20..30);
+    succeed(&mut mounted);
+    assert_eq!(arrived(&host), (0..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_file_whose_permission_is_lost_and_regained_is_read_when_it_can_be() {
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    let host = Host::new("builtin:json");
+    append(&host, "logs/a.log", 0..10);
+    // Root may read anything: the agent runs as somebody else.
+    let open_to_all =
+        |name: &str| fs::set_permissions(host.path(name), Permissions::from_mode(0o755)).unwrap();
+    open_to_all("");
+    succeed(Command::new("chown").args(["-R", "65534:65534"]).arg(host.path("")));
+    let run = |expected: u64| {
+        let mut command = host.edge(&["run", "--once"]);
+        command.uid(NOBODY).gid(NOBODY).env("LOGSMITH_LOG", "warn");
+        let output = command.output().unwrap();
+        let said = crate::support::text(&output);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(arrived(&host), (0..expected).collect::<Vec<_>>());
+        said
+    };
+    run(10);
+    append(&host, "logs/a.log", 10..20);
+    append(&host, "logs/b.log", 20..30);
+    for name in ["logs/a.log", "logs/b.log"] {
+        succeed(Command::new("chown").arg("0:0").arg(host.path(name)));
+        fs::set_permissions(host.path(name), Permissions::from_mode(0o600)).unwrap();
+    }
+    let said = run(10);
+    assert!(said.contains("cannot be read") && said.contains("a.log") && said.contains("b.log"), "{said}");
+    for name in ["logs/a.log", "logs/b.log"] {
+        fs::set_permissions(host.path(name), Permissions::from_mode(0o644)).unwrap();
+    }
+    run(30);
+}
+
+#[test]
+fn an_agent_that_is_refused_file_events_says_so_and_polls() {
+    let host = host("logs/*.log");
+    for limit in ["max_inotify_instances", "max_inotify_watches"] {
+        let script = format!(
+            "echo 0 > /proc/sys/user/{limit} && exec {} run -c {}",
+            env!("CARGO_BIN_EXE_logsmith"),
+            host.path("edge.toml").display()
+        );
+        let probe = ["-Ur", "sh", "-c", "echo 0 > /proc/sys/user/max_inotify_watches"];
+        if !Command::new("unshare").args(probe).output().unwrap().status.success() {
+            eprintln!("skipped: no user namespaces here");
+            return;
+        }
+        let mut limited = Command::new("unshare");
+        limited.args(["-Ur", "sh", "-c", &script]);
+        limited.env("LOGSMITH_LOG", "warn").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let agent = limited.spawn().unwrap();
+        let count = arrived_or_none(&host);
+        for round in 0..2 {
+            let before = versions(&host);
+            append(&host, "logs/a.log", count + round * 10..count + round * 10 + 10);
+            eventually("polling finds the lines", || versions(&host) > before);
+        }
+        kill_process(Pid::from_child(&agent), Signal::TERM).unwrap();
+        let output = agent.wait_with_output().unwrap();
+        let said = crate::support::text(&output);
+        assert!(said.contains("looking every second"), "{limit}: {said}");
+    }
+    assert_eq!(arrived(&host), (0..40).collect::<Vec<_>>());
+}
+
+fn arrived_or_none(host: &Host) -> u64 {
+    if host.path("logs/a.log").exists() { arrived(host).len() as u64 } else { 0 }
+}
+
+#[test]
+fn events_that_overflow_while_the_agent_is_stopped_lose_nothing() {
+    let limit = fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+    let limit: u64 = limit.trim().parse().unwrap();
+    if limit > 100_000 {
+        eprintln!("skipped: {limit} events fit into the queue");
+        return;
+    }
+    let host = host("logs/*.log");
+    let agent = host.start();
+    append(&host, "logs/first.log", 0..1);
+    let before = versions(&host);
+    eventually("the agent is at work", || versions(&host) > before || host.path("state/bronze").exists());
+    agent.signal(Signal::STOP);
+    // Each makes two events at least.
+    for n in 0..limit {
+        fs::write(host.path("logs/other.tmp"), "").unwrap();
+        fs::rename(host.path("logs/other.tmp"), host.path(&format!("logs/other.{}", n % 2))).unwrap();
+    }
+    for n in 1..200 {
+        append(&host, &format!("logs/{n}.log"), n..n + 1);
+    }
+    agent.signal(Signal::CONT);
+    let wanted = 200;
+    let count = || succeed(&mut host.edge(&["status"])).lines().filter(|l| l.contains(".log")).count();
+    eventually("all files are known", || count() >= wanted);
+    stop(agent);
+    assert_eq!(arrived(&host), (0..200).collect::<Vec<_>>());
+}
