@@ -4,6 +4,7 @@
 //! before it. Files are the buffer: where a later stage is slow, Bronze grows to its share of the disk
 //! budget, and then reading stops.
 
+mod feeds;
 mod held;
 mod housekeeping;
 mod tail;
@@ -23,6 +24,7 @@ use tracing::{Instrument, info, info_span};
 use crate::bronze;
 use crate::clock::Clock;
 use crate::config::{Edge, Pipeline};
+use crate::feed::{FeedError, Follow};
 use crate::memory;
 use crate::shutdown::{Phase, Shutdown};
 use crate::state::{self, Onward, Opening, State, StateError, folder};
@@ -64,6 +66,9 @@ pub enum EdgeError {
         /// What is wrong with the plugin.
         source: PluginError,
     },
+    /// A source that is no file cannot be opened.
+    #[error(transparent)]
+    Feed(#[from] FeedError),
     /// The sources cannot be read.
     #[error(transparent)]
     Tail(#[from] TailError),
@@ -148,7 +153,9 @@ pub async fn run(
     let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
     memory::give_back();
     let State { lock, bronze, restored, silvers, dead_letters, retired } = state;
-    let tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, edge.tail_limits)?;
+    let mut tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, edge.tail_limits)?;
+    let follow = if mode == RunMode::Once { Follow::UpToNow } else { Follow::On };
+    let feeds = feeds::Intake::open(&edge.feeds, &restored.feeds, follow, &mut tail).await?;
     info!(state = %edge.state_dir.display(), host = edge.host, "agent started");
 
     let mut stages: JoinSet<Result<(), EdgeError>> = JoinSet::new();
@@ -203,6 +210,7 @@ pub async fn run(
     }
     let stage = tail::Stage {
         tail,
+        feeds,
         bronze,
         rhythm: edge.bronze_flush,
         rescan_interval: edge.rescan_interval,

@@ -28,6 +28,7 @@ pub mod config;
 pub mod edge;
 #[cfg(feature = "central")]
 pub mod failpoint;
+pub mod feed;
 pub mod generate;
 #[cfg(feature = "central")]
 pub mod gold;

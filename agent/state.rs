@@ -152,7 +152,7 @@ pub async fn open(
     {
         housekeeping::sweep(place).await?;
     }
-    let bronze = Bronze::open(bronze_table, &edge.host, snapshot.as_ref(), restored.losses, seal).await?;
+    let bronze = Bronze::open(bronze_table, &edge.host, snapshot.as_ref(), &restored, seal).await?;
     let retired = retired::open(edge, &root, &dead_letters, now).await?;
     Ok(State { lock, bronze, restored, silvers, dead_letters, retired })
 }

@@ -7,6 +7,7 @@
 mod encode;
 mod runs;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -53,6 +54,9 @@ struct Standing {
     #[serde(flatten)]
     positions: Positions,
     losses: Losses,
+    /// Where feeds stand that can be read again, by source.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    feeds: BTreeMap<String, String>,
     /// Whose folder this is; stands where `scope` is `all`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     seal: Option<Seal>,
@@ -103,6 +107,8 @@ pub struct Restored {
     pub positions: Positions,
     /// What could not be taken since the table began.
     pub losses: Losses,
+    /// Where feeds stand that can be read again, by source.
+    pub feeds: BTreeMap<String, String>,
     /// Whose folder this is.
     pub seal: Option<Seal>,
     /// The version of the last commit that restates all files.
@@ -147,6 +153,7 @@ impl Restored {
         for standing in newest_first.into_iter().rev() {
             restored.positions.apply(standing.positions);
             restored.losses = standing.losses;
+            restored.feeds = standing.feeds;
             restored.seal = standing.seal.or(restored.seal);
         }
         Ok(restored)
@@ -161,6 +168,9 @@ pub struct Bronze {
     sequence: i64,
     records_since_restate: usize,
     losses_before: Losses,
+    feeds: BTreeMap<String, String>,
+    /// Whether `feeds` tells more than the last commit did.
+    has_fed: bool,
     seal: Seal,
 }
 
@@ -173,7 +183,7 @@ impl Bronze {
         table: Arc<LocalTable>,
         host: &str,
         snapshot: Option<&Snapshot>,
-        losses: Losses,
+        restored: &Restored,
         seal: Seal,
     ) -> Result<Self, TableError> {
         let sequence = match snapshot {
@@ -187,7 +197,9 @@ impl Bronze {
             host: host.to_owned(),
             sequence,
             records_since_restate,
-            losses_before: losses,
+            losses_before: restored.losses,
+            feeds: restored.feeds.clone(),
+            has_fed: false,
             seal,
         })
     }
@@ -197,8 +209,20 @@ impl Bronze {
         &self.table
     }
 
+    /// Whether a feed was read on since the last commit.
+    pub fn has_fed(&self) -> bool {
+        self.has_fed
+    }
+
+    /// Notes how far a feed is read with the lines that the next commit adds.
+    pub fn reach(&mut self, source: &str, cursor: String) {
+        self.feeds.insert(source.to_owned(), cursor);
+        self.has_fed = true;
+    }
+
     /// Commits lines, all ingested on the UTC day of the time beside them, together with how far `tail` has
-    /// come: to the end of exactly these. Without lines and without a change of files nothing is written.
+    /// come: to the end of exactly these. Without lines and without a change of files or feeds nothing is
+    /// written.
     ///
     /// Returns the size of the data file in bytes.
     ///
@@ -211,7 +235,7 @@ impl Bronze {
         now: Timestamp,
     ) -> Result<u64, TableError> {
         let (positions, scope) = self.positions(tail);
-        if lines.is_none() && scope == Scope::Moved && positions.files.is_empty() {
+        if lines.is_none() && scope == Scope::Moved && positions.files.is_empty() && !self.has_fed {
             return Ok(0);
         }
         let mut bytes = 0;
@@ -230,11 +254,13 @@ impl Bronze {
             scope,
             positions,
             losses: self.losses_before.with(tail.counters()),
+            feeds: self.feeds.clone(),
             seal: (scope == Scope::All).then(|| self.seal.clone()),
         };
         actions.push(log::commit_info("WRITE", json!({ "tail": standing }), now));
         let version = self.table.commit(&actions).await?;
         self.sequence += 1;
+        self.has_fed = false;
         match scope {
             Scope::All => {
                 self.table.set_anchor(version);

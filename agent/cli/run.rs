@@ -9,11 +9,16 @@ use tracing::{info, warn};
 
 use super::{ConfigArg, edge_config};
 use crate::clock::SystemClock;
+use crate::config::{Edge, STDIN};
 use crate::edge::{self, RunMode};
+use crate::feed::{Feed, FeedKind};
 use crate::shutdown;
 
 /// How long a stop waits for the central store to take what is left.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Longer lines of standard input are cut.
+const STDIN_LINE_BYTES_MAX: usize = 1 << 20;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -22,11 +27,18 @@ pub(super) struct Args {
     /// End when everything that stands in the files now has arrived, waiting for a central store that is away.
     #[arg(long)]
     once: bool,
+    /// Read standard input too, as the source `stdin`, and end when it and everything that stands in the files has
+    /// arrived.
+    #[arg(long)]
+    stdin: bool,
 }
 
 pub(super) async fn main(args: Args) -> anyhow::Result<ExitCode> {
-    let config = edge_config(&args.config.config)?;
-    let mode = if args.once { RunMode::Once } else { RunMode::Follow };
+    let mut config = edge_config(&args.config.config)?;
+    let mode = if args.once || args.stdin { RunMode::Once } else { RunMode::Follow };
+    if args.stdin {
+        add_stdin(&mut config)?;
+    }
     let (stopper, shutdown) = shutdown::channel();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -53,6 +65,20 @@ pub(super) async fn main(args: Args) -> anyhow::Result<ExitCode> {
             _ = interrupt.recv() => return Ok(at_once()),
         }
     }
+}
+
+fn add_stdin(config: &mut Edge) -> anyhow::Result<()> {
+    let is_taken = config.pipelines.iter().any(|pipeline| pipeline.sources.iter().any(|name| name == STDIN));
+    anyhow::ensure!(
+        is_taken,
+        "no pipeline takes the source `{STDIN}`; name it in `sources`, or leave that key out"
+    );
+    config.feeds.push(Feed {
+        name: STDIN.to_owned(),
+        kind: FeedKind::Stdin,
+        line_bytes_max: STDIN_LINE_BYTES_MAX,
+    });
+    Ok(())
 }
 
 /// Everything acknowledged is durable, so that leaving is all there is to do.

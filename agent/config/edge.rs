@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::multiline::multiline;
 use super::reader::{Document, Found, Mistakes, Section};
+use super::source::{STDIN, Sources, sources};
 use super::{is_name, store};
+use crate::feed::Feed;
 use crate::store::Place;
-use crate::tail::{Exclude, FileGlob, GlobError, Source, StartAt, TailLimits};
+use crate::tail::{Source, TailLimits};
 use crate::transform::{Limits, PluginSource, PluginSpec, Sha256};
 
 /// What `logsmith run` works on, checked.
@@ -32,8 +33,10 @@ pub struct Edge {
     pub tail_limits: TailLimits,
     /// Where Silver is put; `None` keeps it on this host.
     pub central: Option<Place>,
-    /// Where lines come from.
+    /// Files that lines come from.
     pub sources: Vec<Source>,
+    /// What else lines come from.
+    pub feeds: Vec<Feed>,
     /// What is made of them.
     pub pipelines: Vec<Pipeline>,
 }
@@ -52,7 +55,7 @@ pub struct Rhythm {
 pub struct Pipeline {
     /// Its name, which is also the name of its Silver table.
     pub name: String,
-    /// The names of its sources.
+    /// The names of its sources. [`STDIN`] stands among them where none were chosen.
     pub sources: Vec<String>,
     /// The plugins that its lines pass, in order; at least one.
     pub plugins: Vec<PluginSpec>,
@@ -88,8 +91,12 @@ impl Edge {
             };
             let (names, sources) = sources(doc, root);
             let pipelines = pipelines(doc, root, &names, judge);
-            let edge = Self { central: central?, sources: sources?, pipelines: pipelines?, ..agent? };
-            Some(edge)
+            let is_piped = |pipeline: &Pipeline| pipeline.sources.iter().any(|source| source == STDIN);
+            if names.is_empty() && !pipelines.iter().flatten().any(is_piped) {
+                root.missing(doc, "source", "[[source]] with a name and include = [\"/var/log/app/*.log\"]");
+            }
+            let Sources { files, feeds } = sources?;
+            Some(Self { central: central?, sources: files, feeds, pipelines: pipelines?, ..agent? })
         })
     }
 }
@@ -105,6 +112,7 @@ fn agent<'a>(doc: &mut Document<'a>, section: Option<Section<'a>>) -> Option<Edg
         tail_limits: TailLimits::default(),
         central: None,
         sources: Vec::new(),
+        feeds: Vec::new(),
         pipelines: Vec::new(),
     };
     let Some(mut section) = section else {
@@ -159,78 +167,6 @@ fn rhythm<'a>(
     }
 }
 
-/// The names that sources have, and the sources themselves if nothing is wrong with them.
-fn sources<'a>(doc: &mut Document<'a>, root: &mut Section<'a>) -> (BTreeSet<String>, Option<Vec<Source>>) {
-    let sections = root.sections(doc, "source");
-    if sections.is_empty() {
-        root.missing(doc, "source", "[[source]] with a name and include = [\"/var/log/app/*.log\"]");
-    }
-    let mut names = BTreeSet::new();
-    let sources: Vec<_> = sections.into_iter().map(|section| source(doc, section, &mut names)).collect();
-    (names, sources.into_iter().collect())
-}
-
-fn source<'a>(
-    doc: &mut Document<'a>,
-    mut section: Section<'a>,
-    names: &mut BTreeSet<String>,
-) -> Option<Source> {
-    let name = section.string(doc, "name");
-    let include = section.strings(doc, "include");
-    let exclude = section.strings(doc, "exclude").unwrap_or_default();
-    let start_at = section.string(doc, "start_at");
-    let line_bytes_max = section.bytes(doc, "line_bytes_max").unwrap_or(1 << 20);
-    let last_line_timeout = section.duration(doc, "last_line_timeout").unwrap_or(Duration::from_secs(5));
-    let multiline = multiline(doc, &mut section);
-    let name = checked_name(doc, &section, name, names);
-    match &include {
-        None => section.missing(doc, "include", "include = [\"/var/log/app/*.log\"]"),
-        Some(globs) if globs.is_empty() => section.wrong(doc, "include", "names no file"),
-        Some(_) => {}
-    }
-    let start_at = match start_at.as_ref().map(|found| found.value.as_str()) {
-        None | Some("beginning") => Some(StartAt::Beginning),
-        Some("end") => Some(StartAt::End),
-        Some(_) => {
-            if let Some(found) = &start_at {
-                doc.mistake(found.at, &found.key, "write \"beginning\" or \"end\"".to_owned());
-            }
-            None
-        }
-    };
-    section.finish(doc);
-    let exclude = globs(doc, exclude, Exclude::parse);
-    let include = globs(doc, include?, FileGlob::parse);
-    Some(Source {
-        name: name?,
-        include: include?,
-        exclude: exclude?,
-        start_at: start_at?,
-        line_bytes_max: usize::try_from(line_bytes_max).ok()?,
-        last_line_timeout,
-        multiline: multiline?,
-    })
-}
-
-fn globs<'a, T>(
-    doc: &mut Document<'a>,
-    patterns: Vec<Found<String>>,
-    parse: impl Fn(&str) -> Result<T, GlobError>,
-) -> Option<Vec<T>> {
-    let mut globs = Vec::new();
-    let asked = patterns.len();
-    for Found { value, key, at } in patterns {
-        // A relative pattern is one from the configuration's folder; one without a slash may name files anywhere.
-        let from_here = value.contains('/') && !value.starts_with('/');
-        let pattern = if from_here { doc.resolve(&value).to_string_lossy().into_owned() } else { value };
-        match parse(&pattern) {
-            Ok(glob) => globs.push(glob),
-            Err(error) => doc.mistake(at, &key, error.to_string()),
-        }
-    }
-    (globs.len() == asked).then_some(globs)
-}
-
 fn pipelines<'a>(
     doc: &mut Document<'a>,
     root: &mut Section<'a>,
@@ -261,14 +197,14 @@ fn pipeline<'a>(
     section.finish(doc);
     let mut sources = Vec::new();
     for Found { value, key, at } in named {
-        if !all.is_empty() && !all.contains(&value) {
+        if value != STDIN && !all.is_empty() && !all.contains(&value) {
             let known: Vec<&str> = all.iter().map(String::as_str).collect();
             doc.mistake(at, &key, format!("there is no source `{value}`; there are {}", known.join(", ")));
         }
         sources.push(value);
     }
-    if sources.is_empty() {
-        sources = all.iter().cloned().collect();
+    if sources.is_empty() && !all.is_empty() {
+        sources = all.iter().cloned().chain([STDIN.to_owned()]).collect();
     }
     Some(Pipeline { name: name?, sources, plugins: plugins? })
 }
@@ -319,7 +255,7 @@ fn plugins<'a>(
     }
 }
 
-fn checked_name<'a>(
+pub(super) fn checked_name<'a>(
     doc: &mut Document<'a>,
     section: &Section<'a>,
     name: Option<Found<String>>,

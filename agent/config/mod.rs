@@ -4,12 +4,14 @@ pub mod central;
 pub mod edge;
 mod multiline;
 mod reader;
+mod source;
 
 use crate::store::{Place, StoreOptions};
 
 pub use central::{Central, View};
 pub use edge::{Edge, Pipeline, Rhythm};
 pub use reader::{Mistake, Mistakes};
+pub use source::STDIN;
 
 use reader::{Document, Section};
 

@@ -8,15 +8,20 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::feeds::Intake;
 use super::{Charged, EdgeError, Room, RunMode, sleep_until};
 use crate::bronze::Bronze;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Rhythm;
+use crate::feed::FeedLine;
 use crate::shutdown::{Phase, Shutdown};
 use crate::tail::{Change, LineBatch, ReadOutcome, Tail, Watch};
 
 /// Open files are read at once when they are written to; files that are not open wait this long for a scan.
 const WRITTEN_SCAN_DELAY: Duration = Duration::from_millis(250);
+
+/// That a feed was read on, and nothing of it taken, is committed after this time.
+const MARK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What the log entry of a commit takes, about, in bytes.
 const ENTRY_BYTES: u64 = 2_048;
@@ -25,6 +30,7 @@ const ENTRY_BYTES: u64 = 2_048;
 #[derive(Debug)]
 pub(super) struct Stage {
     pub(super) tail: Tail,
+    pub(super) feeds: Intake,
     pub(super) bronze: Bronze,
     pub(super) rhythm: Rhythm,
     pub(super) rescan_interval: Duration,
@@ -65,16 +71,15 @@ impl Stage {
                 continue;
             }
             let now = self.clock.now();
+            self.feeds.take_waiting(&mut open.batch, &mut self.bronze, now);
             let outcome = tokio::task::block_in_place(|| self.tail.read(&mut open.batch, now));
-            if open.batch.rows() > 0 && open.due.is_none() {
-                open.due = Some(Instant::now() + self.rhythm.interval);
-            }
+            self.set_due(&mut open);
             match outcome {
                 ReadOutcome::Full | ReadOutcome::DayOver => self.flush(&mut open).await?,
                 ReadOutcome::Rescan => scan_at = Instant::now(),
                 ReadOutcome::More => {}
                 ReadOutcome::Drained(due) => {
-                    if self.mode == RunMode::Once && due.is_none() {
+                    if self.mode == RunMode::Once && due.is_none() && self.feeds.is_over() {
                         break;
                     }
                     let due = due.map(|due| self.instant(due));
@@ -82,6 +87,7 @@ impl Stage {
                     tokio::select! {
                         () = sleep_until(wake) => {}
                         change = watch.changed() => scan_at = scan_at.min(Instant::now() + delay(change)),
+                        line = self.feeds.next(), if !self.feeds.is_over() => self.take(line, &mut open).await?,
                         () = shutdown.draining() => break,
                     }
                 }
@@ -90,10 +96,31 @@ impl Stage {
                 self.flush(&mut open).await?;
             }
         }
+        self.feeds.take_waiting(&mut open.batch, &mut self.bronze, self.clock.now());
         self.flush(&mut open).await?;
         let counters = self.tail.counters();
         info!(lines = counters.lines, bytes = counters.bytes, "reading ended");
         Ok(())
+    }
+
+    /// Takes a line of a feed that ended the wait, if it was one that did.
+    async fn take(&mut self, line: Option<FeedLine>, open: &mut Open) -> Result<(), EdgeError> {
+        let Some(line) = line else { return Ok(()) };
+        let now = self.clock.now();
+        if open.batch.day().is_some_and(|day| day != now.day()) {
+            self.flush(open).await?;
+        }
+        self.feeds.take(&line, &mut open.batch, &mut self.bronze, now);
+        self.set_due(open);
+        Ok(())
+    }
+
+    /// Sees to it that what is in the batch is committed in time; that a feed was read on without a line may wait.
+    fn set_due(&self, open: &mut Open) {
+        let wait = if open.batch.rows() > 0 { self.rhythm.interval } else { MARK_INTERVAL };
+        if open.due.is_none() && (open.batch.rows() > 0 || self.bronze.has_fed()) {
+            open.due = Some(Instant::now() + wait);
+        }
     }
 
     fn empty(&self) -> Open {

@@ -232,6 +232,24 @@ impl LineBatch {
         Ok(Span { start, len: chunk.len() - start, end })
     }
 
+    /// Adds a line that was read elsewhere; `left_out` bytes of it are not here. All rows of a batch are of one day.
+    pub fn push(&mut self, origin: &Origin, offset: u64, line: &[u8], left_out: u64) {
+        let room = self.chunks.last().map_or(0, |chunk| chunk.capacity() - chunk.len());
+        if room < line.len() {
+            self.chunks.push(Vec::with_capacity(line.len().max(CHUNK_BYTES)));
+        }
+        let Some(chunk) = self.chunks.last_mut() else { return };
+        let start = chunk.len();
+        self.rows.used = start;
+        chunk.extend_from_slice(line);
+        let (span, rows) = self.open(Span { start, len: line.len(), end: SpanEnd::File });
+        rows.push(&span, 0..line.len(), Text::Unchecked, offset);
+        if left_out > 0 {
+            rows.mark_cut(left_out);
+        }
+        let _ = self.settle(origin);
+    }
+
     /// The bytes of a span, and the rows to add its lines to.
     pub(super) fn open(&mut self, span: Span) -> (SpanBytes<'_>, &mut Rows) {
         let chunk = self.chunks.len().saturating_sub(1);

@@ -244,6 +244,13 @@ impl Tail {
         Positions { next_key: self.next_key, sources: self.started.clone(), files }
     }
 
+    /// A number for lines that come from no file; like those of files, it is never given again.
+    pub fn issue_key(&mut self) -> FileKey {
+        let key = self.next_key;
+        self.next_key = key.next();
+        key
+    }
+
     /// How many files are known.
     pub fn files(&self) -> usize {
         self.files.len()

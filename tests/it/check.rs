@@ -30,6 +30,16 @@ include = "logs/web.log"
 name = "none"
 include = []
 
+[[source]]
+name = "net"
+syslog = ["tcp://localhost:1", "udp://127.0.0.1:1"]
+
+[[source]]
+name = "log"
+[source.journal]
+priority = "loud"
+unit = "a"
+
 [[pipeline]]
 name = "a b"
 sources = ["wbe"]
@@ -60,15 +70,18 @@ colour = "red"
         "edge.toml:12: source[0].start_at: write \"beginning\" or \"end\"",
         "edge.toml:16: source[1].include: is of type string; write a list of strings",
         "edge.toml:18: source[2].include: names no file",
-        "edge.toml:23: pipeline[0].name: `a b`: write letters, digits and _ only",
-        "edge.toml:24: pipeline[0].sources[0]: there is no source `wbe`; there are app, none, web",
+        "edge.toml:24: source[3].syslog[0]: `localhost:1` is no address",
+        "edge.toml:29: source[4].journal.priority: `loud` is no priority; write one of emerg, alert",
+        "edge.toml:30: source[4].journal.unit: is not known here",
+        "edge.toml:33: pipeline[0].name: `a b`: write letters, digits and _ only",
+        "edge.toml:34: pipeline[0].sources[0]: there is no source `wbe`; there are app, log, net, none, web",
         "pipeline[0].plugin: is missing; write",
-        "edge.toml:28: pipeline[1].plugin: there is no built-in plugin `jsonn`, only: access, json",
-        "edge.toml:32: pipeline[2].plugin: builtin:json refuses its configuration: unknown field `levels`",
-        "edge.toml:37: pipeline[3].plugin: cannot read the plugin",
+        "edge.toml:38: pipeline[1].plugin: there is no built-in plugin `jsonn`, only: access, json",
+        "edge.toml:42: pipeline[2].plugin: builtin:json refuses its configuration: unknown field `levels`",
+        "edge.toml:47: pipeline[3].plugin: cannot read the plugin",
         "No such file or directory",
-        "edge.toml:38: pipeline[3].colour: is not known here",
-        "15 mistakes",
+        "edge.toml:48: pipeline[3].colour: is not known here",
+        "18 mistakes",
     ];
     for line in wanted {
         assert!(said.contains(line), "`{line}` is not in:\n{said}");

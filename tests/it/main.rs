@@ -17,6 +17,7 @@ mod crash;
 mod damage;
 mod demo;
 mod engine;
+mod feeds;
 mod formats;
 mod hostile;
 mod landing;

@@ -1,0 +1,179 @@
+//! Where lines come from: files, the journal, syslog.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::edge::checked_name;
+use super::multiline::multiline;
+use super::reader::{Document, Found, Section};
+use crate::feed::{Feed, FeedKind, Journal, Listen, Priority};
+use crate::tail::{Exclude, FileGlob, GlobError, Source, StartAt};
+
+/// The source that `logsmith run --stdin` adds.
+pub const STDIN: &str = "stdin";
+
+/// What keys say of where lines come from: a source has one of them.
+const PLACES: &str =
+    "include = [\"/var/log/app/*.log\"], syslog = [\"udp://127.0.0.1:514\"] or a table [source.journal]";
+
+/// All sources, by what they read.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    pub(super) files: Vec<Source>,
+    pub(super) feeds: Vec<Feed>,
+}
+
+enum Any {
+    Files(Source),
+    Feed(Feed),
+}
+
+/// The names that sources have, and the sources themselves if nothing is wrong with them.
+pub(super) fn sources<'a>(
+    doc: &mut Document<'a>,
+    root: &mut Section<'a>,
+) -> (BTreeSet<String>, Option<Sources>) {
+    let mut names = BTreeSet::from([STDIN.to_owned()]);
+    let found: Vec<_> =
+        root.sections(doc, "source").into_iter().map(|section| source(doc, section, &mut names)).collect();
+    names.remove(STDIN);
+    let mut sources = Some(Sources::default());
+    for source in found {
+        match (source, &mut sources) {
+            (Some(Any::Files(source)), Some(sources)) => sources.files.push(source),
+            (Some(Any::Feed(feed)), Some(sources)) => sources.feeds.push(feed),
+            (None, _) | (_, None) => sources = None,
+        }
+    }
+    (names, sources)
+}
+
+fn source<'a>(doc: &mut Document<'a>, mut section: Section<'a>, names: &mut BTreeSet<String>) -> Option<Any> {
+    let name = section.string(doc, "name");
+    let name = checked_name(doc, &section, name, names);
+    let line_bytes_max = section.bytes(doc, "line_bytes_max").unwrap_or(1 << 20);
+    let line_bytes_max = usize::try_from(line_bytes_max).ok();
+    let syslog = section.strings(doc, "syslog");
+    let journal = section.section(doc, "journal");
+    if let Some(listens) = syslog {
+        let listens = parsed(doc, listens, |text| text.parse::<Listen>());
+        section.finish(doc);
+        return Some(Any::Feed(Feed {
+            name: name?,
+            kind: FeedKind::Syslog(listens?),
+            line_bytes_max: line_bytes_max?,
+        }));
+    }
+    if let Some(journal_section) = journal {
+        let start_at = start_at(doc, &mut section);
+        let journal = journal_of(doc, journal_section, start_at);
+        section.finish(doc);
+        return Some(Any::Feed(Feed {
+            name: name?,
+            kind: FeedKind::Journal(journal?),
+            line_bytes_max: line_bytes_max?,
+        }));
+    }
+    files(doc, section, name, line_bytes_max).map(Any::Files)
+}
+
+fn files<'a>(
+    doc: &mut Document<'a>,
+    mut section: Section<'a>,
+    name: Option<String>,
+    line_bytes_max: Option<usize>,
+) -> Option<Source> {
+    let include = section.strings(doc, "include");
+    let exclude = section.strings(doc, "exclude").unwrap_or_default();
+    let start_at = start_at(doc, &mut section);
+    let last_line_timeout = section.duration(doc, "last_line_timeout").unwrap_or(Duration::from_secs(5));
+    let multiline = multiline(doc, &mut section);
+    match &include {
+        None => section.missing(doc, "include", PLACES),
+        Some(globs) if globs.is_empty() => section.wrong(doc, "include", "names no file"),
+        Some(_) => {}
+    }
+    section.finish(doc);
+    let exclude = globs(doc, exclude, Exclude::parse);
+    let include = globs(doc, include?, FileGlob::parse);
+    Some(Source {
+        name: name?,
+        include: include?,
+        exclude: exclude?,
+        start_at: start_at?,
+        line_bytes_max: line_bytes_max?,
+        last_line_timeout,
+        multiline: multiline?,
+    })
+}
+
+fn journal_of<'a>(
+    doc: &mut Document<'a>,
+    mut section: Section<'a>,
+    start_at: Option<StartAt>,
+) -> Option<Journal> {
+    let directory = section.string(doc, "directory").map(|found| doc.resolve(&found.value));
+    let units = section.strings(doc, "units").unwrap_or_default();
+    let priority = section.string(doc, "priority");
+    section.finish(doc);
+    let priority = match priority {
+        None => Some(Priority::Debug),
+        Some(Found { value, key, at }) => match value.parse() {
+            Ok(priority) => Some(priority),
+            Err(reason) => {
+                doc.mistake(at, &key, reason);
+                None
+            }
+        },
+    };
+    let units = units.into_iter().map(|found| found.value).collect();
+    Some(Journal { directory, units, priority: priority?, start_at: start_at? })
+}
+
+fn start_at<'a>(doc: &mut Document<'a>, section: &mut Section<'a>) -> Option<StartAt> {
+    match section.string(doc, "start_at") {
+        None => Some(StartAt::Beginning),
+        Some(found) => match found.value.as_str() {
+            "beginning" => Some(StartAt::Beginning),
+            "end" => Some(StartAt::End),
+            _ => {
+                doc.mistake(found.at, &found.key, "write \"beginning\" or \"end\"".to_owned());
+                None
+            }
+        },
+    }
+}
+
+fn globs<'a, T>(
+    doc: &mut Document<'a>,
+    mut patterns: Vec<Found<String>>,
+    parse: impl Fn(&str) -> Result<T, GlobError>,
+) -> Option<Vec<T>> {
+    // A relative pattern is one from the configuration's folder; one without a slash may name files anywhere.
+    for pattern in
+        patterns.iter_mut().filter(|found| found.value.contains('/') && !found.value.starts_with('/'))
+    {
+        pattern.value = doc.resolve(&pattern.value).to_string_lossy().into_owned();
+    }
+    parsed(doc, patterns, |pattern| parse(pattern).map_err(|error| error.to_string()))
+}
+
+/// All of `texts`, if nothing is wrong with any.
+fn parsed<'a, T>(
+    doc: &mut Document<'a>,
+    texts: Vec<Found<String>>,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Option<Vec<T>> {
+    let mut all = Some(Vec::new());
+    for Found { value, key, at } in texts {
+        match (parse(&value), &mut all) {
+            (Ok(one), Some(all)) => all.push(one),
+            (Ok(_), None) => {}
+            (Err(reason), _) => {
+                doc.mistake(at, &key, reason);
+                all = None;
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,192 @@
+//! Syslog messages over UDP, TCP or a Unix socket. A message becomes a line as it was sent; what it says is for plugins.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::BufReader;
+use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram};
+use tokio::sync::Semaphore;
+use tracing::{info, warn};
+
+use super::framing::{Framing, next_frame};
+use super::{Closed, Inlet, place};
+
+/// Connections that may be open at once, for each address; the next one waits.
+const CONNECTIONS_MAX: usize = 256;
+/// The longest datagram there is.
+const DATAGRAM_BYTES_MAX: usize = 64 << 10;
+/// How long to wait after an error that may last, such as too many open files.
+const ERROR_DELAY: Duration = Duration::from_millis(200);
+
+/// Where syslog messages arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// A message a datagram: RFC 5426.
+    Udp(SocketAddr),
+    /// Counted messages, or one a line: RFC 6587.
+    Tcp(SocketAddr),
+    /// A message a datagram, as on `/dev/log`.
+    Unix(PathBuf),
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = |address: &str| {
+            let parsed = address.parse::<SocketAddr>();
+            parsed
+                .map_err(|_| format!("`{address}` is no address; write one like 127.0.0.1:514 or [::1]:514"))
+        };
+        match text.split_once("://") {
+            Some(("udp", rest)) => Ok(Self::Udp(address(rest)?)),
+            Some(("tcp", rest)) => Ok(Self::Tcp(address(rest)?)),
+            Some(("unix", rest)) if rest.starts_with('/') => Ok(Self::Unix(rest.into())),
+            _ => Err(format!(
+                "`{text}`: write udp://127.0.0.1:514, tcp://127.0.0.1:601 or unix:///run/logsmith/syslog"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Udp(address) => write!(f, "udp://{address}"),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+        }
+    }
+}
+
+/// Listens until nobody takes lines any more.
+pub(super) async fn listen(listen: &Listen, inlet: Inlet) -> io::Result<()> {
+    let path = place(&listen.to_string());
+    match listen {
+        Listen::Udp(address) => {
+            let socket = UdpSocket::bind(address).await?;
+            tokio::spawn(async move {
+                let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+                loop {
+                    let received = socket.recv(&mut buffer).await;
+                    if datagram(received, &buffer, &path, &inlet).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Listen::Unix(file) => {
+            remove_socket(file)?;
+            let socket = UnixDatagram::bind(file)?;
+            tokio::spawn(async move {
+                let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+                loop {
+                    let received = socket.recv(&mut buffer).await;
+                    if datagram(received, &buffer, &path, &inlet).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Listen::Tcp(address) => {
+            let listener = TcpListener::bind(address).await?;
+            tokio::spawn(accept(listener, path, inlet));
+        }
+    }
+    info!(address = %listen, "listening for syslog");
+    Ok(())
+}
+
+/// A socket that an earlier process left stands in the way; any other file is not ours.
+fn remove_socket(file: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(file) {
+        Ok(metadata) if metadata.file_type().is_socket() => std::fs::remove_file(file),
+        _ => Ok(()),
+    }
+}
+
+async fn datagram(
+    received: io::Result<usize>,
+    buffer: &[u8],
+    path: &Arc<Path>,
+    inlet: &Inlet,
+) -> Result<(), Closed> {
+    match received {
+        Ok(len) => {
+            let message = buffer.get(..len).unwrap_or_default();
+            let message = message.strip_suffix(b"\n").unwrap_or(message);
+            let message = message.strip_suffix(b"\0").unwrap_or(message);
+            inlet.send(path, message.to_vec(), 0, None).await
+        }
+        Err(error) => {
+            warn!(%error, address = %path.display(), "a datagram cannot be read");
+            tokio::time::sleep(ERROR_DELAY).await;
+            Ok(())
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, path: Arc<Path>, inlet: Inlet) {
+    let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    while let Ok(slot) = Arc::clone(&free).acquire_owned().await {
+        if inlet.sender.is_closed() {
+            return;
+        }
+        match listener.accept().await {
+            Ok((connection, _)) => {
+                let (path, inlet) = (Arc::clone(&path), inlet.clone());
+                tokio::spawn(async move {
+                    if let Err(error) = serve(connection, &path, &inlet).await {
+                        warn!(%error, address = %path.display(), "a connection broke");
+                    }
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                warn!(%error, address = %path.display(), "a connection cannot be accepted");
+                tokio::time::sleep(ERROR_DELAY).await;
+            }
+        }
+    }
+}
+
+async fn serve(connection: TcpStream, path: &Arc<Path>, inlet: &Inlet) -> io::Result<()> {
+    let mut input = BufReader::with_capacity(16 << 10, connection);
+    while let Some(frame) = next_frame(&mut input, Framing::Syslog, inlet.line_bytes_max).await? {
+        let bytes = frame.bytes.strip_suffix(b"\n").unwrap_or(&frame.bytes).to_vec();
+        if bytes.is_empty() && frame.left_out == 0 {
+            continue;
+        }
+        if inlet.send(path, bytes, frame.left_out, None).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_reads_as_it_is_written_and_nothing_else_does() {
+        for text in ["udp://127.0.0.1:514", "tcp://[::1]:601", "unix:///run/syslog"] {
+            assert_eq!(text.parse::<Listen>().unwrap().to_string(), text);
+        }
+        for text in [
+            "udp://localhost:514",
+            "127.0.0.1:514",
+            "unix://relative",
+            "http://127.0.0.1:1",
+            "tcp://127.0.0.1",
+        ] {
+            assert!(text.parse::<Listen>().is_err(), "{text}");
+        }
+    }
+}
