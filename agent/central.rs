@@ -200,7 +200,7 @@ mod tests {
     async fn victim() {
         let Ok(folder) = std::env::var(VICTIM_LAKE) else { return };
         let place = Place::local(std::path::Path::new(&folder)).unwrap();
-        let config = Central { place, options: Default::default(), views: counted() };
+        let config = Central { place, options: Default::default(), views: counted(), renames: Vec::new() };
         run_once(&config, &Noon).await.unwrap();
     }
 

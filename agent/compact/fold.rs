@@ -27,8 +27,9 @@ use super::history::{self, Consumed, StreamObjects};
 use super::object::{self, OBJECT_BYTES_MAX, Opened, UNPACKED_BYTES_MAX};
 use super::plan::{Gap, Listed, Number, Plan, Position, StreamPlan};
 use super::validate::{self, Judged, Refusal, Verdict};
-use super::{CompactError, Quarantined, days, quarantine};
+use super::{CompactError, Quarantined, SILVER, days, quarantine};
 use crate::clock::{Clock, Day};
+use crate::config::{Central, Rename};
 use crate::store::{Place, StoreError};
 use crate::sync::landing::{ObjectName, StreamId};
 use crate::table::schema::PARTITION;
@@ -68,26 +69,30 @@ pub(super) struct Target {
     id: String,
     version: Option<TableVersion>,
     columns: Columns,
+    renames: Arc<[Rename]>,
     /// Its cursors, by application id.
     pub cursors: HashMap<String, i64>,
 }
 
 impl Target {
-    /// Reads the table at `place`, which need not exist.
+    /// Reads the fleet table `table`, which need not exist.
     ///
     /// # Errors
     /// The store failed, or the log is damaged.
-    pub async fn load(place: &Place) -> Result<Self, TableError> {
-        let Some(snapshot) = Snapshot::load(place).await? else {
+    pub async fn load(config: &Central, table: &str) -> Result<Self, TableError> {
+        let place = config.place.join(SILVER).join(table);
+        let renames = config.renames.iter().filter(|rename| rename.table == table).cloned().collect();
+        let Some(snapshot) = Snapshot::load(&place).await? else {
             let id = uuid::Uuid::new_v4().to_string();
-            let columns = Columns::unknown();
-            return Ok(Self { place: place.clone(), id, version: None, columns, cursors: HashMap::new() });
+            let (columns, cursors) = (Columns::unknown(), HashMap::new());
+            return Ok(Self { place, id, version: None, columns, renames, cursors });
         };
         Ok(Self {
-            place: place.clone(),
+            place,
             id: snapshot.id()?,
             version: Some(snapshot.version()),
             columns: Columns::of_table(&*snapshot.schema()?),
+            renames,
             cursors: snapshot.cursors().await?,
         })
     }
@@ -102,6 +107,7 @@ impl Target {
 #[derive(Debug)]
 pub(super) struct Slice {
     columns: Columns,
+    renames: Arc<[Rename]>,
     days: BTreeMap<Day, Vec<(Arc<str>, RecordBatch)>>,
     streams: BTreeMap<StreamId, (Position, StreamObjects)>,
     /// Objects out of quarantine, each of which sets a cursor of its own.
@@ -122,6 +128,7 @@ impl Slice {
     pub fn new(target: &Target) -> Self {
         Self {
             columns: target.columns.clone(),
+            renames: Arc::clone(&target.renames),
             days: BTreeMap::new(),
             streams: BTreeMap::new(),
             requeued: Vec::new(),
@@ -165,8 +172,11 @@ impl Slice {
     /// # Errors
     /// Why they cannot stand in this table; nothing is taken then.
     fn take(&mut self, name: &ObjectName, opened: Opened) -> Result<(), Refusal> {
-        let days = days::by_day(&opened.batches)?;
-        self.columns.merge(&opened.schema)?;
+        let schema = columns::renamed(&opened.schema, &self.renames)?;
+        let named = |batch: RecordBatch| RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec());
+        let batches: Result<Vec<_>, _> = opened.batches.into_iter().map(named).collect();
+        let days = days::by_day(&batches.map_err(|e| Refusal::Column(e.to_string()))?)?;
+        self.columns.merge(&schema)?;
         self.unpacked_bytes += opened.bytes;
         let host: Arc<str> = Arc::from(name.stream.host.as_str());
         for (day, batches) in days {

@@ -44,7 +44,7 @@ use pass::Pass;
 
 pub use merge::merge;
 pub use plan::{Gap, Left};
-pub use settle::{Requeued, Settled, accept, requeue};
+pub use settle::{Requeued, Settled, accept, in_quarantine, requeue};
 pub use validate::Refusal;
 
 /// The folder, below the central URL, that holds the fleet's Silver tables.
@@ -194,7 +194,7 @@ pub async fn compact_some(
     clock: &dyn Clock,
     objects_max: usize,
 ) -> Result<CompactReport, CompactError> {
-    let mut pass = Pass::new(&config.place, clock, objects_max);
+    let mut pass = Pass::new(config, clock, objects_max);
     let mut tables = BTreeMap::new();
     for table in config.place.join(LANDING).folders().await? {
         if pass.room() == 0 {

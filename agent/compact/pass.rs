@@ -11,6 +11,7 @@ use super::plan::{Left, Listed, Plan, Planner};
 use super::validate::Refusal;
 use super::{ATTEMPTS, CompactError, SILVER, TableReport, history, quarantine};
 use crate::clock::Clock;
+use crate::config::Central;
 use crate::failpoint::{self, Failpoint};
 use crate::store::{Place, StoreError};
 use crate::sync::landing::{LANDING, ObjectName, StreamId};
@@ -24,7 +25,7 @@ const TABLE_NAME_MAX: usize = 64;
 
 /// What all steps of a pass share.
 pub(super) struct Pass<'a> {
-    lake: &'a Place,
+    config: &'a Central,
     clock: &'a dyn Clock,
     objects_max: usize,
     /// Objects that this pass has done with.
@@ -43,8 +44,8 @@ enum Outcome {
 }
 
 impl<'a> Pass<'a> {
-    pub fn new(lake: &'a Place, clock: &'a dyn Clock, objects_max: usize) -> Self {
-        Self { lake, clock, objects_max, consumed: BTreeSet::new(), left: Left::Nothing }
+    pub fn new(config: &'a Central, clock: &'a dyn Clock, objects_max: usize) -> Self {
+        Self { config, clock, objects_max, consumed: BTreeSet::new(), left: Left::Nothing }
     }
 
     pub async fn fold_table(&mut self, table: &str, report: &mut TableReport) -> Result<(), CompactError> {
@@ -59,13 +60,13 @@ impl<'a> Pass<'a> {
     }
 
     async fn try_fold(&mut self, table: &str, report: &mut TableReport) -> Result<Outcome, CompactError> {
-        let place = self.lake.join(SILVER).join(table);
-        let landing = self.lake.join(LANDING).join(table);
+        let place = self.config.place.join(SILVER).join(table);
+        let landing = self.config.place.join(LANDING).join(table);
         let mut listing = Box::pin(landing.store().list(Some(landing.path())).peekable());
         if listing.as_mut().peek().await.is_none() {
             return Ok(Outcome::Done);
         }
-        let mut target = Target::load(&place).await?;
+        let mut target = Target::load(self.config, table).await?;
         let mut plan = self.plan(&landing, listing, &target.cursors, report).await?;
         if plan.left == Left::More {
             self.left = Left::More;
@@ -75,7 +76,7 @@ impl<'a> Pass<'a> {
             self.clear_passed(&place, version, passed, report).await?;
         }
         while !plan.numbers.is_empty() {
-            let mut slice = fold::gather(self.lake, &target, &mut plan, self.clock).await?;
+            let mut slice = fold::gather(&self.config.place, &target, &mut plan, self.clock).await?;
             if slice.is_empty() {
                 continue;
             }
@@ -144,7 +145,7 @@ impl<'a> Pass<'a> {
             if self.room() == 0 {
                 return Ok(planner.finish(Left::More));
             }
-            match name(self.lake, &location) {
+            match name(&self.config.place, &location) {
                 Ok(name) => {
                     if planner.note(Listed { name, location, size: object.size }) == Left::More {
                         return Ok(planner.finish(Left::More));
@@ -162,7 +163,7 @@ impl<'a> Pass<'a> {
         refusal: &Refusal,
         report: &mut TableReport,
     ) -> Result<(), CompactError> {
-        report.note(quarantine::keep(self.lake, &location, refusal, self.clock.now()).await?);
+        report.note(quarantine::keep(&self.config.place, &location, refusal, self.clock.now()).await?);
         self.consumed.insert(location);
         Ok(())
     }

@@ -16,6 +16,21 @@ pub struct Central {
     pub options: StoreOptions,
     /// The Gold tables to keep.
     pub views: Vec<View>,
+    /// What becomes of columns whose type changed.
+    pub renames: Vec<Rename>,
+}
+
+/// A column of a fleet table that comes with another type than the table has: it becomes a column of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    /// The fleet table.
+    pub table: String,
+    /// The column, as hosts write it.
+    pub column: String,
+    /// The type that it comes with, in Delta's words; with another type it keeps its name.
+    pub kind: String,
+    /// The column that the fleet table has for it.
+    pub to: String,
 }
 
 /// A Gold table, defined by SQL over fleet Silver.
@@ -39,8 +54,11 @@ impl Central {
             let mut names = HashSet::new();
             let views = root.sections(doc, "view");
             let views: Vec<_> = views.into_iter().map(|section| view(doc, section, &mut names)).collect();
+            let renames = root.sections(doc, "rename");
+            let renames: Vec<_> = renames.into_iter().map(|section| rename(doc, section)).collect();
             let (place, options) = store(doc, root)?;
-            Some(Self { place, options, views: views.into_iter().collect::<Option<_>>()? })
+            let views = views.into_iter().collect::<Option<_>>()?;
+            Some(Self { place, options, views, renames: renames.into_iter().collect::<Option<_>>()? })
         })
     }
 }
@@ -68,4 +86,20 @@ fn view<'a>(doc: &mut Document<'a>, mut section: Section<'a>, names: &mut HashSe
         sql: sql?.value,
         hash_partitions: u32::try_from(hash_partitions).unwrap_or(u32::MAX),
     })
+}
+
+fn rename<'a>(doc: &mut Document<'a>, mut section: Section<'a>) -> Option<Rename> {
+    let mut text = |key, example| {
+        let found = section.string(doc, key);
+        if found.is_none() {
+            section.missing(doc, key, example);
+        }
+        found.map(|found| found.value)
+    };
+    let table = text("table", "table = \"app\"");
+    let column = text("column", "column = \"status\"");
+    let kind = text("type", "type = \"string\", the type that it comes with");
+    let to = text("to", "to = \"status_text\"");
+    section.finish(doc);
+    Some(Rename { table: table?, column: column?, kind: kind?, to: to? })
 }
