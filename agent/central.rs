@@ -54,6 +54,8 @@ impl fmt::Display for Report {
             );
             lines.extend(table.gaps.iter().map(|gap| format!("  waiting: {gap}")));
         }
+        let odd = self.folded.unusable.iter().map(|name| name.escape_debug());
+        lines.extend(odd.map(|name| format!("remove by hand: `{name}`: no client can name this object")));
         for ViewReport { view, result } in &self.views {
             lines.push(match result {
                 Ok(update) => match update.silver {

@@ -143,6 +143,9 @@ pub struct CompactReport {
     pub tables: BTreeMap<String, TableReport>,
     /// Objects that nothing needs any more, as [`delete`] takes them.
     pub consumed: Vec<Path>,
+    /// Names of objects that no client can read, move or delete: somebody must remove them by other means. Those of
+    /// the same host in the same table wait. The first thousand of them.
+    pub unusable: Vec<String>,
     /// Whether there is more, for which the pass had no room.
     pub left: Left,
 }
@@ -154,6 +157,7 @@ impl CompactReport {
             self.tables.entry(table).or_default().add(report);
         }
         self.consumed.extend(further.consumed);
+        self.unusable = further.unusable;
         self.left = further.left;
     }
 }
@@ -196,7 +200,9 @@ pub async fn compact_some(
 ) -> Result<CompactReport, CompactError> {
     let mut pass = Pass::new(config, clock, objects_max);
     let mut tables = BTreeMap::new();
-    for table in config.place.join(LANDING).folders().await? {
+    let (folders, unusable) = config.place.join(LANDING).all_folders().await?;
+    unusable.into_iter().for_each(|name| pass.note_unusable(name));
+    for table in folders {
         if pass.room() == 0 {
             pass.left = Left::More;
             break;
@@ -205,7 +211,8 @@ pub async fn compact_some(
         pass.fold_table(&table, &mut report).await?;
         tables.insert(table, report);
     }
-    Ok(CompactReport { tables, consumed: pass.consumed.into_iter().collect(), left: pass.left })
+    let consumed = pass.consumed.into_iter().collect();
+    Ok(CompactReport { tables, consumed, unusable: pass.unusable, left: pass.left })
 }
 
 /// Deletes landing objects that a pass has consumed; those that are gone already are none the worse.

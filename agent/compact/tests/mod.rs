@@ -317,8 +317,7 @@ async fn a_commit_that_lost_its_race_starts_over_from_the_cursors() {
     let mut slow = Target::load(&config, "web").await.unwrap();
     let mut first = Pass::new(&config, &Noon, OBJECTS_MAX);
     let landing = config.place.join("landing/web");
-    let listing = landing.store().list(Some(landing.path()));
-    let mut plan = first.plan(&landing, listing, &slow.cursors, &mut TableReport::default()).await.unwrap();
+    let mut plan = first.plan(landing.list_all(1), &slow.cursors, &mut TableReport::default()).await.unwrap();
     let slice = fold::gather(&config.place, &slow, &mut plan, &Noon).await.unwrap();
     assert_eq!(pass(&config).await.objects, 1);
     assert_eq!(fold::commit(slice, &mut slow, &Noon).await.unwrap(), Commit::Conflict);
