@@ -166,7 +166,7 @@ mod tests {
     use crate::table::{TableVersion, log};
 
     fn view(name: &str, sql: &str) -> View {
-        View { name: name.into(), sql: sql.into(), hash_partitions: 1 }
+        View { name: name.into(), sql: sql.into(), hash_partitions: 1, keep: None }
     }
 
     #[tokio::test]
@@ -202,7 +202,13 @@ mod tests {
     async fn victim() {
         let Ok(folder) = std::env::var(VICTIM_LAKE) else { return };
         let place = Place::local(std::path::Path::new(&folder)).unwrap();
-        let config = Central { place, options: Default::default(), views: counted(), renames: Vec::new() };
+        let config = Central {
+            place,
+            options: Default::default(),
+            views: counted(),
+            renames: Vec::new(),
+            retentions: Vec::new(),
+        };
         run_once(&config, &Noon).await.unwrap();
     }
 

@@ -1,4 +1,4 @@
-//! Upkeep of the central tables after a pass: merging, checkpoints, vacuum, log clean-up.
+//! Upkeep of the central tables after a pass: retention, merging, checkpoints, vacuum, log clean-up.
 //!
 //! None of it is needed for a right answer, so a failure is told and left to a later pass. It is due where a table's
 //! log has grown, which takes one request to see.
@@ -24,6 +24,11 @@ pub(super) async fn keep(config: &Central, clock: &dyn Clock) {
         });
         for table in tables {
             if kind == SILVER {
+                match compact::expire(config, &table, clock).await {
+                    Ok(0) => {}
+                    Ok(files) => tracing::info!(table, files, "expired"),
+                    Err(error) => tracing::warn!(table, %error, "days that are over stay"),
+                }
                 match compact::merge(config, &table, clock).await {
                     Ok(0) => {}
                     Ok(files) => tracing::info!(table, files, "merged"),

@@ -11,6 +11,7 @@
 
 mod columns;
 mod days;
+mod expire;
 #[cfg(test)]
 pub(crate) mod fake_host;
 mod fold;
@@ -42,6 +43,7 @@ use crate::sync::landing::LANDING;
 use crate::table::{TableError, TableVersion};
 use pass::Pass;
 
+pub use expire::expire;
 pub use merge::merge;
 pub use plan::{Gap, Left};
 pub use settle::{Requeued, Settled, accept, in_quarantine, requeue};

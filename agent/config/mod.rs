@@ -6,7 +6,7 @@ mod reader;
 
 use crate::store::{Place, StoreOptions};
 
-pub use central::{Central, Rename, View};
+pub use central::{Central, Days, Rename, Retention, View};
 pub use edge::{Edge, Pipeline, Rhythm};
 pub use reader::{Mistake, Mistakes};
 

@@ -196,10 +196,13 @@ async fn update_view(
         let plan = ViewPlan::new(view, &*silver.schema()?).await?;
         match state::advance(&run, &plan, silver).await {
             Ok(Step::Current) => update.silver = Some(silver.version()),
-            Ok(Step::Advanced { partitions }) => {
+            Ok(Step::Advanced { partitions, to }) => {
                 update.slices += 1;
                 update.partitions += partitions;
-                continue;
+                if to < silver.version() {
+                    continue;
+                }
+                update.silver = Some(to);
             }
             Ok(Step::Conflict) => {
                 update.conflicts += 1;

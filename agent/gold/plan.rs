@@ -136,6 +136,10 @@ impl ViewPlan {
         let keys: Vec<DataType> =
             stored.fields().iter().take(aggregation.keys()).map(|key| key.data_type().clone()).collect();
         let partitioning = Partitioning::choose(&keys, view.hash_partitions);
+        if view.keep.is_some() && !matches!(partitioning, Partitioning::Day { .. }) {
+            let reason = "`keep` wants a group that is a time: no other groups are over some day";
+            return Err(refused(view, reason.to_owned()));
+        }
         let shown = shown(view, &aggregation.output(), partitioning)?;
         let (view, silver) = (view.clone(), silver.clone());
         Ok(Self { view, table, silver, aggregation, stored, shown, partitioning })

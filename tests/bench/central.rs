@@ -1,5 +1,5 @@
 //! What history costs the central job: `cargo bench --bench central`; `-- --smoke` for a short run that judges nothing,
-//! `-- --scale 0.1` for a tenth of the rows.
+//! `-- --scale 0.1` for a tenth of the rows, with `--new 1000000` of those of history alone.
 //!
 //! The same million new rows are folded and counted by three views, over tables with no history, ten million rows and
 //! three hundred million: CPU time of the whole process, the least of three runs. History is made cheaply: one file
@@ -47,12 +47,15 @@ impl Clock for Noon {
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     let smoke = arguments.iter().any(|argument| argument == "--smoke");
-    let scale =
-        arguments.iter().position(|argument| argument == "--scale").map(|at| arguments[at + 1].parse());
-    let scale = scale.map_or(if smoke { 0.002 } else { 1.0 }, |scale| scale.expect("a number"));
+    let number = |name: &str| -> Option<f64> {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        Some(arguments[at + 1].parse().expect("a number"))
+    };
+    let scale = number("--scale").unwrap_or(if smoke { 0.002 } else { 1.0 });
     let scaled = |rows: f64| (rows * scale) as usize;
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let (new, runs) = (scaled(1e6), if smoke { 1 } else { 3 });
+    let new = number("--new").map_or_else(|| scaled(1e6), |rows| rows as usize);
+    let runs = if smoke { 1 } else { 3 };
     let mut worst = 0.0_f64;
     let mut none = 0.0;
     for history in [0, scaled(1e7), scaled(3e8)] {
@@ -92,6 +95,7 @@ impl Lake {
             name: name.to_owned(),
             sql: sql.to_owned(),
             hash_partitions,
+            keep: None,
         };
         let views = vec![
             view(
@@ -108,7 +112,13 @@ impl Lake {
             view("clients", "SELECT path, count(*) AS n, max(bytes) AS most FROM web GROUP BY path", 16),
         ];
         let place = Place::local(folder).unwrap();
-        let config = Central { place, options: StoreOptions::new(), views, renames: Vec::new() };
+        let config = Central {
+            place,
+            options: StoreOptions::new(),
+            views,
+            renames: Vec::new(),
+            retentions: Vec::new(),
+        };
         let mut lake = Self { config, seq: 0, previous: None };
         lake.put(100).await;
         run_once(&lake.config, &Noon).await.unwrap();
