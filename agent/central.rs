@@ -98,7 +98,7 @@ async fn rounds(config: &Central, clock: &dyn Clock, objects_max: usize) -> Resu
             break views;
         }
     };
-    upkeep::keep(config, clock).await;
+    upkeep::keep(config, &folded, clock).await;
     Ok(Report { folded, views })
 }
 

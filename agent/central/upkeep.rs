@@ -4,7 +4,7 @@
 //! log has grown, which takes one request to see.
 
 use crate::clock::Clock;
-use crate::compact::{self, SILVER};
+use crate::compact::{self, CompactReport, SILVER};
 use crate::config::Central;
 use crate::gold::{GOLD, STATE};
 use crate::store::Place;
@@ -14,8 +14,8 @@ use crate::table::{Cursor, Snapshot, TableError, TableVersion, log};
 /// How many log entries a table gathers before a checkpoint is written and the table is cleaned up.
 pub(super) const CHECKPOINT_COMMITS: u64 = 50;
 
-/// Looks after all tables of the lake.
-pub(super) async fn keep(config: &Central, clock: &dyn Clock) {
+/// Looks after all tables of the lake, after a pass that `folded` tells of.
+pub(super) async fn keep(config: &Central, folded: &CompactReport, clock: &dyn Clock) {
     for kind in [SILVER, STATE, GOLD] {
         let folder = config.place.join(kind);
         let tables = folder.folders().await.unwrap_or_else(|error| {
@@ -29,6 +29,8 @@ pub(super) async fn keep(config: &Central, clock: &dyn Clock) {
                     Ok(files) => tracing::info!(table, files, "expired"),
                     Err(error) => tracing::warn!(table, %error, "days that are over stay"),
                 }
+            }
+            if kind == SILVER && folded.tables.get(&table).is_some_and(|report| report.objects > 0) {
                 match compact::merge(config, &table, clock).await {
                     Ok(0) => {}
                     Ok(files) => tracing::info!(table, files, "merged"),

@@ -8,6 +8,9 @@
 //! - A pass deletes nothing. [`delete`] does, after the commit that passes an object; whoever is killed before
 //!   finds the objects again, behind the cursors, and the log tells that they were consumed.
 //! - The host of a row is the one in the landing prefix: there a host's key can write, and nowhere else.
+//! - What a pass holds in memory has a bound, whatever the landing holds and whatever its objects claim to be.
+//! - No value is cast to another type, and no row is dropped in silence: what is not folded lies in quarantine, or
+//!   waits and is told.
 
 mod columns;
 mod days;
@@ -15,6 +18,7 @@ mod expire;
 #[cfg(test)]
 pub(crate) mod fake_host;
 mod fold;
+mod gather;
 mod history;
 mod layout;
 mod merge;

@@ -8,7 +8,7 @@ use object_store::path::Path;
 use super::fold::{self, Target};
 use super::plan::{Left, Listed, Plan, Planner};
 use super::validate::Refusal;
-use super::{ATTEMPTS, CompactError, QUARANTINED_MAX, SILVER, TableReport, history, quarantine};
+use super::{ATTEMPTS, CompactError, QUARANTINED_MAX, SILVER, TableReport, gather, history, quarantine};
 use crate::clock::Clock;
 use crate::config::Central;
 use crate::failpoint::{self, Failpoint};
@@ -85,7 +85,7 @@ impl<'a> Pass<'a> {
             self.clear_passed(&place, version, passed, report).await?;
         }
         while !plan.numbers.is_empty() {
-            let mut slice = fold::gather(&self.config.place, &target, &mut plan, self.clock).await?;
+            let mut slice = gather::gather(&self.config.place, &target, &mut plan, self.clock).await?;
             if slice.is_empty() {
                 continue;
             }

@@ -62,7 +62,8 @@ pub async fn accept(config: &Central, gap: &Gap, clock: &dyn Clock) -> Result<Se
         }
         let mut slice = Slice::new(&target);
         // What stood in the gap is not known, so the next object may name anything as the one before it.
-        slice.pass_over(&stream, Position { seq: gap.last, chain: Chain::Open });
+        let position = Position { seq: gap.last, chain: Chain::Open };
+        slice.pass(&stream, position, Vec::new(), Vec::new());
         if let Commit::Done(version) = fold::commit(slice, &mut target, clock).await? {
             tracing::warn!(stream = gap.stream, first = gap.seq.0, last = gap.last.0, "gap accepted");
             return Ok(Settled::Passed(version));

@@ -318,7 +318,7 @@ async fn a_commit_that_lost_its_race_starts_over_from_the_cursors() {
     let mut first = Pass::new(&config, &Noon, OBJECTS_MAX);
     let landing = config.place.join("landing/web");
     let mut plan = first.plan(landing.list_all(1), &slow.cursors, &mut TableReport::default()).await.unwrap();
-    let slice = fold::gather(&config.place, &slow, &mut plan, &Noon).await.unwrap();
+    let slice = gather::gather(&config.place, &slow, &mut plan, &Noon).await.unwrap();
     assert_eq!(pass(&config).await.objects, 1);
     assert_eq!(fold::commit(slice, &mut slow, &Noon).await.unwrap(), Commit::Conflict);
     assert_eq!(once(&silver(&config).await.0).len(), 1);
