@@ -54,6 +54,8 @@ impl fmt::Display for Report {
             );
             lines.extend(table.gaps.iter().map(|gap| format!("  waiting: {gap}")));
         }
+        let odd = self.folded.unusable.iter().map(|name| name.escape_debug());
+        lines.extend(odd.map(|name| format!("remove by hand: `{name}`: no client can name this object")));
         for ViewReport { view, result } in &self.views {
             lines.push(match result {
                 Ok(update) => match update.silver {
@@ -96,7 +98,7 @@ async fn rounds(config: &Central, clock: &dyn Clock, objects_max: usize) -> Resu
             break views;
         }
     };
-    upkeep::keep(config, clock).await;
+    upkeep::keep(config, &folded, clock).await;
     Ok(Report { folded, views })
 }
 
@@ -164,7 +166,7 @@ mod tests {
     use crate::table::{TableVersion, log};
 
     fn view(name: &str, sql: &str) -> View {
-        View { name: name.into(), sql: sql.into(), hash_partitions: 1 }
+        View { name: name.into(), sql: sql.into(), hash_partitions: 1, keep: None }
     }
 
     #[tokio::test]
@@ -200,7 +202,13 @@ mod tests {
     async fn victim() {
         let Ok(folder) = std::env::var(VICTIM_LAKE) else { return };
         let place = Place::local(std::path::Path::new(&folder)).unwrap();
-        let config = Central { place, options: Default::default(), views: counted() };
+        let config = Central {
+            place,
+            options: Default::default(),
+            views: counted(),
+            renames: Vec::new(),
+            retentions: Vec::new(),
+        };
         run_once(&config, &Noon).await.unwrap();
     }
 

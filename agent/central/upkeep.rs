@@ -1,10 +1,10 @@
-//! Upkeep of the central tables after a pass: merging, checkpoints, vacuum, log clean-up.
+//! Upkeep of the central tables after a pass: retention, merging, checkpoints, vacuum, log clean-up.
 //!
 //! None of it is needed for a right answer, so a failure is told and left to a later pass. It is due where a table's
 //! log has grown, which takes one request to see.
 
 use crate::clock::Clock;
-use crate::compact::{self, SILVER};
+use crate::compact::{self, CompactReport, SILVER};
 use crate::config::Central;
 use crate::gold::{GOLD, STATE};
 use crate::store::Place;
@@ -14,8 +14,8 @@ use crate::table::{Cursor, Snapshot, TableError, TableVersion, log};
 /// How many log entries a table gathers before a checkpoint is written and the table is cleaned up.
 pub(super) const CHECKPOINT_COMMITS: u64 = 50;
 
-/// Looks after all tables of the lake.
-pub(super) async fn keep(config: &Central, clock: &dyn Clock) {
+/// Looks after all tables of the lake, after a pass that `folded` tells of.
+pub(super) async fn keep(config: &Central, folded: &CompactReport, clock: &dyn Clock) {
     for kind in [SILVER, STATE, GOLD] {
         let folder = config.place.join(kind);
         let tables = folder.folders().await.unwrap_or_else(|error| {
@@ -24,6 +24,13 @@ pub(super) async fn keep(config: &Central, clock: &dyn Clock) {
         });
         for table in tables {
             if kind == SILVER {
+                match compact::expire(config, &table, clock).await {
+                    Ok(0) => {}
+                    Ok(files) => tracing::info!(table, files, "expired"),
+                    Err(error) => tracing::warn!(table, %error, "days that are over stay"),
+                }
+            }
+            if kind == SILVER && folded.tables.get(&table).is_some_and(|report| report.objects > 0) {
                 match compact::merge(config, &table, clock).await {
                     Ok(0) => {}
                     Ok(files) => tracing::info!(table, files, "merged"),

@@ -8,7 +8,7 @@ use crate::compact::{self, Requeued};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Objects by their names below the lake: quarantine/table/host/table-id/....parquet
+    /// Objects by their names below the lake, or folders of them: quarantine/TABLE/HOST/
     #[arg(required = true)]
     objects: Vec<String>,
     #[command(flatten)]
@@ -17,8 +17,15 @@ pub(super) struct Args {
 
 pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let config = central_config(&args.config.config)?;
-    let mut refused = false;
-    for object in &args.objects {
+    let (mut refused, mut objects) = (false, Vec::new());
+    for named in &args.objects {
+        if named.ends_with(".parquet") {
+            objects.push(named.clone());
+        } else {
+            objects.extend(compact::in_quarantine(&config, named).await?);
+        }
+    }
+    for object in &objects {
         let outcome = compact::requeue(&config, object, &SystemClock).await?;
         println!("{object}: {outcome}");
         refused |= matches!(outcome, Requeued::Refused(_));

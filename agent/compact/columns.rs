@@ -12,7 +12,8 @@ use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
 use arrow::error::ArrowError;
 
 use super::validate::Refusal;
-use crate::table::schema::{PARTITION, plain, utc};
+use crate::config::Rename;
+use crate::table::schema::{PARTITION, plain, type_name, utc};
 
 /// The column that rows are sorted and partitioned by.
 pub(super) const TIME: &str = "ingested_at";
@@ -79,10 +80,8 @@ impl Columns {
                     return refuse(format!("column `{name}` differs from `{}` in case only", known.name()));
                 }
                 Some(known) if known.data_type() != data_type => {
-                    let known = known.data_type();
-                    return refuse(format!(
-                        "column `{name}` has the type {data_type}; the table has {known}"
-                    ));
+                    let (found, known) = (type_name(data_type), type_name(known.data_type()));
+                    return Err(Refusal::Type { column: name.clone(), found, known });
                 }
                 Some(_) => {}
             }
@@ -180,6 +179,27 @@ fn inner_names(field: &Field) -> Result<(), Refusal> {
     }
 }
 
+/// The columns of an object by the names that the table has for them.
+///
+/// # Errors
+/// A column would get the name of another.
+pub(super) fn renamed(object: &SchemaRef, renames: &[Rename]) -> Result<SchemaRef, Refusal> {
+    let name_of = |field: &Field| {
+        let matches =
+            |rename: &&Rename| rename.column == *field.name() && rename.kind == type_name(field.data_type());
+        let is_lineage = lineage().iter().any(|(name, _)| name == field.name());
+        renames.iter().find(matches).filter(|_| !is_lineage).map(|rename| rename.to.clone())
+    };
+    if object.fields().iter().all(|field| name_of(field).is_none()) {
+        return Ok(Arc::clone(object));
+    }
+    let field = |field: &Arc<Field>| match name_of(field) {
+        Some(name) => Arc::new(field.as_ref().clone().with_name(name)),
+        None => Arc::clone(field),
+    };
+    accept(&Schema::new(object.fields().iter().map(field).collect::<Fields>()))
+}
+
 /// `batch` with the columns of `files`: what it lacks is null, its host is `host`.
 pub(super) fn fit(batch: &RecordBatch, files: &SchemaRef, host: &str) -> Result<RecordBatch, ArrowError> {
     let rows = batch.num_rows();
@@ -218,7 +238,8 @@ mod tests {
         };
         assert_eq!(
             refusal(&mut columns, "status", DataType::Int64),
-            "column `status` has the type Int64; the table has Int32"
+            "column `status` has the type long; the table has integer. A [[rename]] with a name for it, and `requeue`, \
+             bring it in"
         );
         assert!(refusal(&mut columns, "Bytes", DataType::Int64).contains("in case only"));
         assert!(refusal(&mut columns, "n", DataType::UInt64).contains("is not kept"));

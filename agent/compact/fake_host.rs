@@ -36,7 +36,10 @@ impl Clock for Noon {
 pub fn lake(views: Vec<View>) -> (tempfile::TempDir, Central) {
     let folder = tempfile::tempdir().unwrap();
     let place = Place::local(folder.path()).unwrap();
-    (folder, Central { place, options: StoreOptions::new(), views })
+    (
+        folder,
+        Central { place, options: StoreOptions::new(), views, renames: Vec::new(), retentions: Vec::new() },
+    )
 }
 
 /// A row of the table `web`.

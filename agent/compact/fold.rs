@@ -1,56 +1,42 @@
 //! Folding: many landing objects into few large, time-sorted files, and one commit that adds them together
 //! with the cursors of their streams.
 //!
-//! A commit goes to exactly the version after the one that the cursors were read from.
-//!
-//! Memory, whatever waits: a slice holds at most [`SLICE_BYTES`] of landing objects, or one number's
-//! [`OBJECT_BYTES_MAX`], and takes no more at [`SLICE_UNPACKED_BYTES`] of rows; up to [`OPENED`] further numbers'
-//! rows wait beside it. Rows are sorted by their keys and encoded piece by piece, never copied as a whole.
+//! A commit goes to exactly the version after the one that the cursors were read from. Rows are sorted by their keys
+//! and encoded piece by piece, never copied as a whole.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{SortColumn, concat, interleave_record_batch, lexsort_to_indices};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use bytes::Bytes;
 use deltalake::kernel::Action;
-use futures::StreamExt;
-use object_store::ObjectStoreExt;
 use object_store::path::Path;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 use super::columns::{self, Columns, HOST, TIME};
-use super::history::{self, Consumed, StreamObjects};
-use super::object::{self, OBJECT_BYTES_MAX, Opened, UNPACKED_BYTES_MAX};
-use super::plan::{Gap, Listed, Number, Plan, Position, StreamPlan};
-use super::validate::{self, Judged, Refusal, Verdict};
-use super::{CompactError, Quarantined, days, quarantine};
+use super::history::{self, Consumed, ObjectId, StreamObjects};
+use super::object::Opened;
+use super::plan::Position;
+use super::validate::Refusal;
+use super::{CompactError, Quarantined, SILVER, days};
 use crate::clock::{Clock, Day};
-use crate::store::{Place, StoreError};
+use crate::config::{Central, Rename};
+use crate::store::Place;
 use crate::sync::landing::{ObjectName, StreamId};
 use crate::table::schema::PARTITION;
 use crate::table::{Commit, Cursor, DataFileWriter, Snapshot, TableError, TableVersion, log, schema};
-
-/// The most landing bytes that one commit folds, but for a single number that is larger.
-const SLICE_BYTES: u64 = 128 << 20;
 
 /// The bytes of rows in memory after which a slice takes no further number.
 const SLICE_UNPACKED_BYTES: usize = 512 << 20;
 
 /// The objects after which a slice takes no further number.
-const SLICE_OBJECTS: u64 = 8_192;
+pub(super) const SLICE_OBJECTS: u64 = 8_192;
 
 /// The days after which a slice takes no further number: each becomes a file.
 const SLICE_DAYS: usize = 1_000;
-
-/// How many objects are fetched at once.
-const FETCHES: usize = 8;
-
-/// How many objects are unpacked at once, ahead of the slice.
-const OPENED: usize = 2;
 
 /// How many rows a row group of a data file holds.
 const ROW_GROUP_ROWS: usize = 256 << 10;
@@ -68,26 +54,30 @@ pub(super) struct Target {
     id: String,
     version: Option<TableVersion>,
     columns: Columns,
+    renames: Arc<[Rename]>,
     /// Its cursors, by application id.
     pub cursors: HashMap<String, i64>,
 }
 
 impl Target {
-    /// Reads the table at `place`, which need not exist.
+    /// Reads the fleet table `table`, which need not exist.
     ///
     /// # Errors
     /// The store failed, or the log is damaged.
-    pub async fn load(place: &Place) -> Result<Self, TableError> {
-        let Some(snapshot) = Snapshot::load(place).await? else {
+    pub async fn load(config: &Central, table: &str) -> Result<Self, TableError> {
+        let place = config.place.join(SILVER).join(table);
+        let renames = config.renames.iter().filter(|rename| rename.table == table).cloned().collect();
+        let Some(snapshot) = Snapshot::load(&place).await? else {
             let id = uuid::Uuid::new_v4().to_string();
-            let columns = Columns::unknown();
-            return Ok(Self { place: place.clone(), id, version: None, columns, cursors: HashMap::new() });
+            let (columns, cursors) = (Columns::unknown(), HashMap::new());
+            return Ok(Self { place, id, version: None, columns, renames, cursors });
         };
         Ok(Self {
-            place: place.clone(),
+            place,
             id: snapshot.id()?,
             version: Some(snapshot.version()),
             columns: Columns::of_table(&*snapshot.schema()?),
+            renames,
             cursors: snapshot.cursors().await?,
         })
     }
@@ -102,6 +92,7 @@ impl Target {
 #[derive(Debug)]
 pub(super) struct Slice {
     columns: Columns,
+    renames: Arc<[Rename]>,
     days: BTreeMap<Day, Vec<(Arc<str>, RecordBatch)>>,
     streams: BTreeMap<StreamId, (Position, StreamObjects)>,
     /// Objects out of quarantine, each of which sets a cursor of its own.
@@ -122,6 +113,7 @@ impl Slice {
     pub fn new(target: &Target) -> Self {
         Self {
             columns: target.columns.clone(),
+            renames: Arc::clone(&target.renames),
             days: BTreeMap::new(),
             streams: BTreeMap::new(),
             requeued: Vec::new(),
@@ -139,15 +131,25 @@ impl Slice {
     }
 
     /// Whether a commit should hold no more than this.
-    fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.unpacked_bytes >= SLICE_UNPACKED_BYTES
             || self.consumed.len() as u64 >= SLICE_OBJECTS
             || self.days.len() >= SLICE_DAYS
     }
 
-    /// Passes the numbers up to `position` of a stream without any object of them.
-    pub fn pass_over(&mut self, stream: &StreamId, position: Position) {
-        self.streams.insert(stream.clone(), (position, StreamObjects::none(stream)));
+    /// Passes the numbers of a stream up to `position`, of which these objects were folded, and these refused.
+    pub fn pass(
+        &mut self,
+        stream: &StreamId,
+        position: Position,
+        mut folded: Vec<ObjectId>,
+        mut quarantined: Vec<ObjectId>,
+    ) {
+        let none = || (position, StreamObjects::none(stream));
+        let (reached, objects) = self.streams.entry(stream.clone()).or_insert_with(none);
+        *reached = position;
+        objects.folded.append(&mut folded);
+        objects.quarantined.append(&mut quarantined);
     }
 
     /// Takes the rows of an object in that the cursor of its stream has passed.
@@ -164,9 +166,12 @@ impl Slice {
     ///
     /// # Errors
     /// Why they cannot stand in this table; nothing is taken then.
-    fn take(&mut self, name: &ObjectName, opened: Opened) -> Result<(), Refusal> {
-        let days = days::by_day(&opened.batches)?;
-        self.columns.merge(&opened.schema)?;
+    pub fn take(&mut self, name: &ObjectName, opened: Opened) -> Result<(), Refusal> {
+        let schema = columns::renamed(&opened.schema, &self.renames)?;
+        let named = |batch: RecordBatch| RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec());
+        let batches: Result<Vec<_>, _> = opened.batches.into_iter().map(named).collect();
+        let days = days::by_day(&batches.map_err(|e| Refusal::Column(e.to_string()))?)?;
+        self.columns.merge(&schema)?;
         self.unpacked_bytes += opened.bytes;
         let host: Arc<str> = Arc::from(name.stream.host.as_str());
         for (day, batches) in days {
@@ -177,147 +182,6 @@ impl Slice {
         self.objects += 1;
         Ok(())
     }
-}
-
-/// Takes the next slice off the front of the plan, reading and judging its objects. What is refused is in
-/// quarantine afterwards.
-///
-/// # Errors
-/// [`CompactError::Moved`] where an object is gone; or the store failed.
-pub(super) async fn gather(
-    lake: &Place,
-    target: &Target,
-    plan: &mut Plan,
-    clock: &dyn Clock,
-) -> Result<Slice, CompactError> {
-    let objects = futures::stream::iter(front(&plan.numbers));
-    let fetched = objects.map(|object| fetch(lake, object)).buffered(FETCHES);
-    let mut fetched = std::pin::pin!(fetched.map(open).buffered(OPENED));
-    let mut slice = Slice::new(target);
-    while !slice.is_full() {
-        let Some(first) = fetched.next().await else { break };
-        let Some(number) = plan.numbers.pop_front() else { break };
-        let mut objects = vec![first?];
-        while objects.len() < number.objects.len() {
-            let Some(object) = fetched.next().await else { break };
-            objects.push(object?);
-        }
-        let Some(stream) = plan.streams.get_mut(number.stream) else { continue };
-        let waiting = number.objects.len() as u64;
-        if number.seq != stream.position.seq.next() {
-            if let Some(gap) = &mut stream.gap {
-                gap.waiting += waiting;
-            }
-            continue;
-        }
-        match validate::judge(objects, stream.position.chain) {
-            Verdict::Missing { part } => {
-                let behind = stream.gap.take().map_or(0, |gap| gap.waiting);
-                let waiting = waiting + behind;
-                let (part, of, seq) = (Some(part), stream.stream.to_string(), number.seq);
-                stream.gap = Some(Gap { stream: of, seq, last: seq, part, waiting });
-            }
-            Verdict::Whole { objects, chain } => {
-                stream.position = Position { seq: number.seq, chain };
-                settle(lake, &mut slice, stream, &number, objects, clock).await?;
-            }
-        }
-    }
-    Ok(slice)
-}
-
-/// An object to be read, and what its number leaves it.
-struct Wanted {
-    object: Listed,
-    /// The bytes of all objects of its number.
-    number_bytes: u64,
-    /// The most memory that its rows may take.
-    unpacked_bytes_max: u64,
-}
-
-/// The objects of the numbers that a slice may hold, by their listed sizes.
-fn front(numbers: &VecDeque<Number>) -> Vec<Wanted> {
-    let (mut bytes, mut objects) = (0, 0);
-    let within = numbers.iter().take_while(|number| {
-        let fits = bytes == 0 || (bytes + number.size() <= SLICE_BYTES && objects < SLICE_OBJECTS);
-        bytes += number.size();
-        objects += number.objects.len() as u64;
-        fits
-    });
-    let wanted = within.flat_map(|number| {
-        let number_bytes = number.size();
-        let unpacked_bytes_max = UNPACKED_BYTES_MAX / (number.objects.len() as u64).max(1);
-        number.objects.iter().cloned().map(move |object| Wanted { object, number_bytes, unpacked_bytes_max })
-    });
-    wanted.collect()
-}
-
-/// An object as it was fetched: its name, its bytes, and the most memory that its rows may take.
-type Fetched = (ObjectName, Result<Bytes, Refusal>, u64);
-
-async fn fetch(lake: &Place, wanted: Wanted) -> Result<Fetched, CompactError> {
-    let Wanted { object: Listed { name, location, .. }, number_bytes, unpacked_bytes_max } = wanted;
-    if number_bytes > OBJECT_BYTES_MAX {
-        return Ok((name, Err(Refusal::Size(number_bytes)), unpacked_bytes_max));
-    }
-    let fetched = match lake.store().get(&location).await {
-        Ok(found) => found.bytes().await,
-        Err(source) => Err(source),
-    };
-    match fetched {
-        Ok(bytes) => Ok((name, Ok(bytes), unpacked_bytes_max)),
-        Err(object_store::Error::NotFound { .. }) => {
-            Err(CompactError::Moved { object: location.to_string() })
-        }
-        Err(source) => {
-            Err(StoreError::Request { operation: "read", url: format!("{}{name}", lake.url()), source }
-                .into())
-        }
-    }
-}
-
-/// Unpacks an object on a thread of its own.
-async fn open(fetched: Result<Fetched, CompactError>) -> Result<Judged, CompactError> {
-    let (name, bytes, unpacked_bytes_max) = fetched?;
-    let bytes = match bytes {
-        Ok(bytes) => bytes,
-        Err(refusal) => return Ok((name, Err(refusal))),
-    };
-    let location = name.to_string();
-    let opening = tokio::task::spawn_blocking(move || {
-        let opened = object::open(&name, bytes, unpacked_bytes_max);
-        (name, opened)
-    });
-    // Only a runtime that shuts down gives no answer.
-    opening.await.map_err(|_| CompactError::Moved { object: location })
-}
-
-/// Takes the rows of a whole number into the slice, and puts into quarantine what is refused.
-async fn settle(
-    lake: &Place,
-    slice: &mut Slice,
-    stream: &StreamPlan,
-    number: &Number,
-    objects: Vec<Judged>,
-    clock: &dyn Clock,
-) -> Result<(), CompactError> {
-    let (mut folded, mut quarantined) = (Vec::new(), Vec::new());
-    for ((name, opened), Listed { location, .. }) in objects.into_iter().zip(&number.objects) {
-        match opened.and_then(|opened| slice.take(&name, opened)) {
-            Ok(()) => folded.push(history::id(&name)),
-            Err(refusal) => {
-                slice.quarantined.push(quarantine::keep(lake, location, &refusal, clock.now()).await?);
-                quarantined.push(history::id(&name));
-            }
-        }
-        slice.consumed.push(location.clone());
-    }
-    let of_stream = || (stream.position, StreamObjects::none(&stream.stream));
-    let (position, consumed) = slice.streams.entry(stream.stream.clone()).or_insert_with(of_stream);
-    *position = stream.position;
-    consumed.folded.append(&mut folded);
-    consumed.quarantined.append(&mut quarantined);
-    Ok(())
 }
 
 /// Writes the slice's rows and commits them with the cursors of its streams; `target` then knows the new version.

@@ -8,12 +8,17 @@
 //! - A pass deletes nothing. [`delete`] does, after the commit that passes an object; whoever is killed before
 //!   finds the objects again, behind the cursors, and the log tells that they were consumed.
 //! - The host of a row is the one in the landing prefix: there a host's key can write, and nowhere else.
+//! - What a pass holds in memory has a bound, whatever the landing holds and whatever its objects claim to be.
+//! - No value is cast to another type, and no row is dropped in silence: what is not folded lies in quarantine, or
+//!   waits and is told.
 
 mod columns;
 mod days;
+mod expire;
 #[cfg(test)]
 pub(crate) mod fake_host;
 mod fold;
+mod gather;
 mod history;
 mod layout;
 mod merge;
@@ -42,9 +47,10 @@ use crate::sync::landing::LANDING;
 use crate::table::{TableError, TableVersion};
 use pass::Pass;
 
+pub use expire::expire;
 pub use merge::merge;
 pub use plan::{Gap, Left};
-pub use settle::{Requeued, Settled, accept, requeue};
+pub use settle::{Requeued, Settled, accept, in_quarantine, requeue};
 pub use validate::Refusal;
 
 /// The folder, below the central URL, that holds the fleet's Silver tables.
@@ -143,6 +149,9 @@ pub struct CompactReport {
     pub tables: BTreeMap<String, TableReport>,
     /// Objects that nothing needs any more, as [`delete`] takes them.
     pub consumed: Vec<Path>,
+    /// Names of objects that no client can read, move or delete: somebody must remove them by other means. Those of
+    /// the same host in the same table wait. The first thousand of them.
+    pub unusable: Vec<String>,
     /// Whether there is more, for which the pass had no room.
     pub left: Left,
 }
@@ -154,6 +163,7 @@ impl CompactReport {
             self.tables.entry(table).or_default().add(report);
         }
         self.consumed.extend(further.consumed);
+        self.unusable = further.unusable;
         self.left = further.left;
     }
 }
@@ -194,9 +204,11 @@ pub async fn compact_some(
     clock: &dyn Clock,
     objects_max: usize,
 ) -> Result<CompactReport, CompactError> {
-    let mut pass = Pass::new(&config.place, clock, objects_max);
+    let mut pass = Pass::new(config, clock, objects_max);
     let mut tables = BTreeMap::new();
-    for table in config.place.join(LANDING).folders().await? {
+    let (folders, unusable) = config.place.join(LANDING).all_folders().await?;
+    unusable.into_iter().for_each(|name| pass.note_unusable(name));
+    for table in folders {
         if pass.room() == 0 {
             pass.left = Left::More;
             break;
@@ -205,7 +217,8 @@ pub async fn compact_some(
         pass.fold_table(&table, &mut report).await?;
         tables.insert(table, report);
     }
-    Ok(CompactReport { tables, consumed: pass.consumed.into_iter().collect(), left: pass.left })
+    let consumed = pass.consumed.into_iter().collect();
+    Ok(CompactReport { tables, consumed, unusable: pass.unusable, left: pass.left })
 }
 
 /// Deletes landing objects that a pass has consumed; those that are gone already are none the worse.

@@ -2,17 +2,17 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
-use object_store::{ObjectMeta, ObjectStore as _};
 
 use super::fold::{self, Target};
 use super::plan::{Left, Listed, Plan, Planner};
 use super::validate::Refusal;
-use super::{ATTEMPTS, CompactError, SILVER, TableReport, history, quarantine};
+use super::{ATTEMPTS, CompactError, QUARANTINED_MAX, SILVER, TableReport, gather, history, quarantine};
 use crate::clock::Clock;
+use crate::config::Central;
 use crate::failpoint::{self, Failpoint};
-use crate::store::{Place, StoreError};
+use crate::store::{Found, Place, StoreError};
 use crate::sync::landing::{LANDING, ObjectName, StreamId};
 use crate::table::{Commit, TableVersion};
 
@@ -24,11 +24,13 @@ const TABLE_NAME_MAX: usize = 64;
 
 /// What all steps of a pass share.
 pub(super) struct Pass<'a> {
-    lake: &'a Place,
+    config: &'a Central,
     clock: &'a dyn Clock,
     objects_max: usize,
     /// Objects that this pass has done with.
     pub consumed: BTreeSet<Path>,
+    /// Names that it came across and cannot use.
+    pub unusable: Vec<String>,
     /// Whether it came across more.
     pub left: Left,
 }
@@ -43,8 +45,15 @@ enum Outcome {
 }
 
 impl<'a> Pass<'a> {
-    pub fn new(lake: &'a Place, clock: &'a dyn Clock, objects_max: usize) -> Self {
-        Self { lake, clock, objects_max, consumed: BTreeSet::new(), left: Left::Nothing }
+    pub fn new(config: &'a Central, clock: &'a dyn Clock, objects_max: usize) -> Self {
+        Self {
+            config,
+            clock,
+            objects_max,
+            consumed: BTreeSet::new(),
+            unusable: Vec::new(),
+            left: Left::Nothing,
+        }
     }
 
     pub async fn fold_table(&mut self, table: &str, report: &mut TableReport) -> Result<(), CompactError> {
@@ -59,14 +68,15 @@ impl<'a> Pass<'a> {
     }
 
     async fn try_fold(&mut self, table: &str, report: &mut TableReport) -> Result<Outcome, CompactError> {
-        let place = self.lake.join(SILVER).join(table);
-        let landing = self.lake.join(LANDING).join(table);
-        let mut listing = Box::pin(landing.store().list(Some(landing.path())).peekable());
+        let place = self.config.place.join(SILVER).join(table);
+        let landing = self.config.place.join(LANDING).join(table);
+        // A host that puts names which cannot be used hides its own objects, and no other's.
+        let mut listing = Box::pin(landing.list_all(1).peekable());
         if listing.as_mut().peek().await.is_none() {
             return Ok(Outcome::Done);
         }
-        let mut target = Target::load(&place).await?;
-        let mut plan = self.plan(&landing, listing, &target.cursors, report).await?;
+        let mut target = Target::load(self.config, table).await?;
+        let mut plan = self.plan(listing, &target.cursors, report).await?;
         if plan.left == Left::More {
             self.left = Left::More;
         }
@@ -75,7 +85,7 @@ impl<'a> Pass<'a> {
             self.clear_passed(&place, version, passed, report).await?;
         }
         while !plan.numbers.is_empty() {
-            let mut slice = fold::gather(self.lake, &target, &mut plan, self.clock).await?;
+            let mut slice = gather::gather(&self.config.place, &target, &mut plan, self.clock).await?;
             if slice.is_empty() {
                 continue;
             }
@@ -130,13 +140,19 @@ impl<'a> Pass<'a> {
     /// into quarantine.
     pub async fn plan(
         &mut self,
-        place: &Place,
-        mut listing: impl Stream<Item = object_store::Result<ObjectMeta>> + Unpin,
+        mut listing: impl Stream<Item = Result<Found, StoreError>> + Unpin,
         cursors: &HashMap<String, i64>,
         report: &mut TableReport,
     ) -> Result<Plan, CompactError> {
         let mut planner = Planner::new(cursors, self.room());
-        while let Some(object) = listed(place, listing.next().await)? {
+        while let Some(found) = listing.try_next().await? {
+            let object = match found {
+                Found::Object(object) => object,
+                Found::Unusable(name) => {
+                    self.note_unusable(name);
+                    continue;
+                }
+            };
             let location = object.location;
             if self.consumed.contains(&location) {
                 continue;
@@ -144,7 +160,7 @@ impl<'a> Pass<'a> {
             if self.room() == 0 {
                 return Ok(planner.finish(Left::More));
             }
-            match name(self.lake, &location) {
+            match name(&self.config.place, &location) {
                 Ok(name) => {
                     if planner.note(Listed { name, location, size: object.size }) == Left::More {
                         return Ok(planner.finish(Left::More));
@@ -156,29 +172,23 @@ impl<'a> Pass<'a> {
         Ok(planner.finish(Left::Nothing))
     }
 
+    /// Notes a name that cannot be used, but for those beyond the first thousand.
+    pub fn note_unusable(&mut self, name: String) {
+        tracing::warn!(name = %name.escape_debug(), "object name that cannot be used: its host's objects wait");
+        if self.unusable.len() < QUARANTINED_MAX && !self.unusable.contains(&name) {
+            self.unusable.push(name);
+        }
+    }
+
     async fn refuse(
         &mut self,
         location: Path,
         refusal: &Refusal,
         report: &mut TableReport,
     ) -> Result<(), CompactError> {
-        report.note(quarantine::keep(self.lake, &location, refusal, self.clock.now()).await?);
+        report.note(quarantine::keep(&self.config.place, &location, refusal, self.clock.now()).await?);
         self.consumed.insert(location);
         Ok(())
-    }
-}
-
-/// The next object of a listing; a folder that is missing holds none.
-fn listed(
-    place: &Place,
-    next: Option<object_store::Result<ObjectMeta>>,
-) -> Result<Option<ObjectMeta>, StoreError> {
-    match next {
-        Some(Ok(object)) => Ok(Some(object)),
-        None | Some(Err(object_store::Error::NotFound { .. })) => Ok(None),
-        Some(Err(source)) => {
-            Err(StoreError::Request { operation: "list", url: place.url().to_string(), source })
-        }
     }
 }
 

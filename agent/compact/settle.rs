@@ -55,15 +55,15 @@ impl fmt::Display for Requeued {
 /// The store or the fleet table failed, or another job was faster each time.
 pub async fn accept(config: &Central, gap: &Gap, clock: &dyn Clock) -> Result<Settled, CompactError> {
     let stream = stream(&gap.stream)?;
-    let place = config.place.join(SILVER).join(&stream.table);
     for _ in 0..ATTEMPTS {
-        let mut target = Target::load(&place).await?;
+        let mut target = Target::load(config, &stream.table).await?;
         if Position::read(&stream, &target.cursors).seq.next() != gap.seq {
             return Ok(Settled::Gone);
         }
         let mut slice = Slice::new(&target);
         // What stood in the gap is not known, so the next object may name anything as the one before it.
-        slice.pass_over(&stream, Position { seq: gap.last, chain: Chain::Open });
+        let position = Position { seq: gap.last, chain: Chain::Open };
+        slice.pass(&stream, position, Vec::new(), Vec::new());
         if let Commit::Done(version) = fold::commit(slice, &mut target, clock).await? {
             tracing::warn!(stream = gap.stream, first = gap.seq.0, last = gap.last.0, "gap accepted");
             return Ok(Settled::Passed(version));
@@ -86,7 +86,7 @@ pub async fn requeue(config: &Central, object: &str, clock: &dyn Clock) -> Resul
     let kept = format!("{QUARANTINE}{rest}");
     let place = lake.join(SILVER).join(&name.stream.table);
     for _ in 0..ATTEMPTS {
-        let mut target = Target::load(&place).await?;
+        let mut target = Target::load(config, &name.stream.table).await?;
         if is_folded(&place, &target, &name).await? {
             clear(lake, &kept).await?;
             return Ok(Requeued::Before);
@@ -110,6 +110,20 @@ pub async fn requeue(config: &Central, object: &str, clock: &dyn Clock) -> Resul
         }
     }
     Err(CompactError::Busy { table: name.stream.table })
+}
+
+/// The objects in quarantine below a folder of it, such as `quarantine/app/`, in the order of their numbers.
+///
+/// # Errors
+/// The store failed.
+pub async fn in_quarantine(config: &Central, folder: &str) -> Result<Vec<String>, StoreError> {
+    let root = config.place.object("");
+    let objects = config.place.join(folder).list().await?;
+    let names = objects.iter().filter_map(|object| object.location.as_ref().strip_prefix(root.as_ref()));
+    let names = names.map(|name| name.trim_start_matches('/').to_owned());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".parquet")).collect();
+    names.sort();
+    Ok(names)
 }
 
 async fn is_folded(place: &Place, target: &Target, name: &ObjectName) -> Result<bool, CompactError> {

@@ -56,9 +56,22 @@ pub enum Refusal {
         /// The object that it names as the one before it.
         found: String,
     },
-    /// A column is missing, or has a type that the table cannot take.
+    /// A column is missing, or is of a kind, or has a name, that no table can have.
     #[error("{0}")]
     Column(String),
+    /// A column has another type than the table's.
+    #[error(
+        "column `{column}` has the type {found}; the table has {known}. A [[rename]] with a name for it, and \
+         `requeue`, bring it in"
+    )]
+    Type {
+        /// The column.
+        column: String,
+        /// Its type, in Delta's words.
+        found: String,
+        /// The table's.
+        known: String,
+    },
 }
 
 impl Refusal {
@@ -77,6 +90,7 @@ impl Refusal {
             Self::Parts => "parts",
             Self::Chain { .. } => "chain",
             Self::Column(_) => "column",
+            Self::Type { .. } => "type",
         }
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::reader::{Document, Mistakes, Section};
 use super::{is_name, store};
+use crate::clock::{Day, Timestamp};
 use crate::store::{Place, StoreOptions};
 
 /// What `logsmith compact` and `logsmith query` work on, checked.
@@ -16,6 +17,48 @@ pub struct Central {
     pub options: StoreOptions,
     /// The Gold tables to keep.
     pub views: Vec<View>,
+    /// What becomes of columns whose type changed.
+    pub renames: Vec<Rename>,
+    /// How long the rows of fleet tables are kept; those of others are kept for ever.
+    pub retentions: Vec<Retention>,
+}
+
+/// How long the rows of a fleet Silver table are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// The fleet table.
+    pub table: String,
+    /// For so many whole days after the day of their ingestion.
+    pub keep: Days,
+}
+
+/// A number of whole days, at least one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Days(i32);
+
+impl Days {
+    /// So many days; `None` for none, or for more than a calendar has.
+    pub fn new(days: u64) -> Option<Self> {
+        i32::try_from(days).ok().filter(|days| (1..1_000_000).contains(days)).map(Self)
+    }
+
+    /// The first day that is kept at `now`.
+    pub fn first(self, now: Timestamp) -> Day {
+        Day(now.day().0 - self.0)
+    }
+}
+
+/// A column of a fleet table that comes with another type than the table has: it becomes a column of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rename {
+    /// The fleet table.
+    pub table: String,
+    /// The column, as hosts write it.
+    pub column: String,
+    /// The type that it comes with, in Delta's words; with another type it keeps its name.
+    pub kind: String,
+    /// The column that the fleet table has for it.
+    pub to: String,
 }
 
 /// A Gold table, defined by SQL over fleet Silver.
@@ -27,6 +70,8 @@ pub struct View {
     pub sql: String,
     /// Into how many partitions groups without a time window are hashed; 1 for few groups.
     pub hash_partitions: u32,
+    /// How long its days are shown; `None` is for ever.
+    pub keep: Option<Days>,
 }
 
 impl Central {
@@ -39,8 +84,15 @@ impl Central {
             let mut names = HashSet::new();
             let views = root.sections(doc, "view");
             let views: Vec<_> = views.into_iter().map(|section| view(doc, section, &mut names)).collect();
+            let renames = root.sections(doc, "rename");
+            let renames: Vec<_> = renames.into_iter().map(|section| rename(doc, section)).collect();
+            let retentions = root.sections(doc, "table");
+            let retentions: Vec<_> = retentions.into_iter().map(|section| retention(doc, section)).collect();
             let (place, options) = store(doc, root)?;
-            Some(Self { place, options, views: views.into_iter().collect::<Option<_>>()? })
+            let views = views.into_iter().collect::<Option<_>>()?;
+            let renames = renames.into_iter().collect::<Option<_>>()?;
+            let retentions = retentions.into_iter().collect::<Option<_>>()?;
+            Some(Self { place, options, views, renames, retentions })
         })
     }
 }
@@ -49,6 +101,7 @@ fn view<'a>(doc: &mut Document<'a>, mut section: Section<'a>, names: &mut HashSe
     let name = section.string(doc, "name");
     let sql = section.string(doc, "sql");
     let hash_partitions = section.number(doc, "hash_partitions", 1).unwrap_or(1);
+    let keep = days(doc, &mut section);
     match &name {
         None => section.missing(doc, "name", "name = \"levels\""),
         Some(name) if !is_name(&name.value) => {
@@ -67,5 +120,45 @@ fn view<'a>(doc: &mut Document<'a>, mut section: Section<'a>, names: &mut HashSe
         name: name?.value,
         sql: sql?.value,
         hash_partitions: u32::try_from(hash_partitions).unwrap_or(u32::MAX),
+        keep,
     })
+}
+
+fn rename<'a>(doc: &mut Document<'a>, mut section: Section<'a>) -> Option<Rename> {
+    let mut text = |key, example| {
+        let found = section.string(doc, key);
+        if found.is_none() {
+            section.missing(doc, key, example);
+        }
+        found.map(|found| found.value)
+    };
+    let table = text("table", "table = \"app\"");
+    let column = text("column", "column = \"status\"");
+    let kind = text("type", "type = \"string\", the type that it comes with");
+    let to = text("to", "to = \"status_text\"");
+    section.finish(doc);
+    Some(Rename { table: table?, column: column?, kind: kind?, to: to? })
+}
+
+fn retention<'a>(doc: &mut Document<'a>, mut section: Section<'a>) -> Option<Retention> {
+    let name = section.string(doc, "name");
+    if name.is_none() {
+        section.missing(doc, "name", "name = \"app\"");
+    }
+    let keep = days(doc, &mut section);
+    if keep.is_none() {
+        section.missing(doc, "keep", "keep = \"90d\"");
+    }
+    section.finish(doc);
+    Some(Retention { table: name?.value, keep: keep? })
+}
+
+/// The key `keep`, in whole days.
+fn days<'a>(doc: &mut Document<'a>, section: &mut Section<'a>) -> Option<Days> {
+    let keep = section.duration(doc, "keep")?;
+    let days = Days::new(keep.as_secs() / 86_400);
+    if days.is_none() {
+        section.wrong(doc, "keep", "is less than a day; write \"90d\"");
+    }
+    days
 }

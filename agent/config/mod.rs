@@ -8,7 +8,7 @@ mod source;
 
 use crate::store::{Place, StoreOptions};
 
-pub use central::{Central, View};
+pub use central::{Central, Days, Rename, Retention, View};
 pub use edge::{Edge, Pipeline, Rhythm};
 pub use reader::{Mistake, Mistakes};
 pub use source::STDIN;

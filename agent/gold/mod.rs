@@ -18,6 +18,8 @@ mod state;
 mod tests;
 mod write;
 
+use std::collections::HashMap;
+
 use arrow::datatypes::Schema;
 use deltalake::datafusion::error::DataFusionError;
 
@@ -127,8 +129,9 @@ pub struct ViewReport {
 /// Brings every view up to the committed fleet Silver.
 pub async fn update(config: &Central, clock: &dyn Clock) -> Vec<ViewReport> {
     let mut reports = Vec::with_capacity(config.views.len());
+    let mut tables = HashMap::new();
     for view in &config.views {
-        let result = update_view(&config.place, view, clock).await;
+        let result = update_view(&config.place, view, clock, &mut tables).await;
         reports.push(ViewReport { view: view.name.clone(), result });
     }
     reports
@@ -165,7 +168,15 @@ struct Run<'a> {
     clock: &'a dyn Clock,
 }
 
-async fn update_view(lake: &Place, view: &View, clock: &dyn Clock) -> Result<ViewUpdate, GoldError> {
+/// Fleet Silver tables by name, as they stood when a view first read them: one reading serves all views.
+type Tables = HashMap<String, Snapshot>;
+
+async fn update_view(
+    lake: &Place,
+    view: &View,
+    clock: &dyn Clock,
+    tables: &mut Tables,
+) -> Result<ViewUpdate, GoldError> {
     let table = plan::source(view)?;
     let run = Run {
         view,
@@ -176,19 +187,34 @@ async fn update_view(lake: &Place, view: &View, clock: &dyn Clock) -> Result<Vie
     };
     let mut update = ViewUpdate::default();
     while update.conflicts < ATTEMPTS {
-        let Some(silver) = Snapshot::load(&run.silver).await? else { return Ok(update) };
+        if !tables.contains_key(&table)
+            && let Some(silver) = Snapshot::load(&run.silver).await?
+        {
+            tables.insert(table.clone(), silver);
+        }
+        let Some(silver) = tables.get(&table) else { return Ok(update) };
         let plan = ViewPlan::new(view, &*silver.schema()?).await?;
-        match state::advance(&run, &plan, &silver).await? {
-            Step::Conflict => {
+        match state::advance(&run, &plan, silver).await {
+            Ok(Step::Current) => update.silver = Some(silver.version()),
+            Ok(Step::Advanced { partitions, to }) => {
+                update.slices += 1;
+                update.partitions += partitions;
+                if to < silver.version() {
+                    continue;
+                }
+                update.silver = Some(to);
+            }
+            Ok(Step::Conflict) => {
                 update.conflicts += 1;
                 continue;
             }
-            Step::Advanced { partitions } => {
-                update.slices += 1;
-                update.partitions += partitions;
+            // Maybe another job has counted what came after this reading.
+            Err(GoldError::OtherSilver { .. }) if update.conflicts + 1 < ATTEMPTS => {
+                update.conflicts += 1;
+                tables.remove(&table);
                 continue;
             }
-            Step::Current => update.silver = Some(silver.version()),
+            Err(error) => return Err(error),
         }
         match write::project(&run, &plan).await? {
             Projection::Conflict => update.conflicts += 1,

@@ -62,6 +62,11 @@ impl Aggregation {
         &self.states
     }
 
+    /// The names of its aggregate functions.
+    pub fn functions(&self) -> impl Iterator<Item = &str> {
+        self.innermost.aggr_expr().iter().map(|function| function.fun().name())
+    }
+
     /// The columns of the view.
     pub fn output(&self) -> SchemaRef {
         self.whole.schema()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use deltalake::datafusion::DATAFUSION_VERSION;
 use deltalake::datafusion::common::TableReference;
 use deltalake::datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use deltalake::datafusion::config::Dialect;
@@ -27,8 +28,25 @@ use crate::table::Digest;
 use crate::table::scan::Files;
 use crate::table::schema::{plain, utc};
 
-/// The aggregate functions whose states are kept.
-const KEPT: [&str; 5] = ["count", "sum", "min", "max", "avg"];
+/// The aggregate functions whose states are kept as plain columns.
+const PLAIN: [&str; 13] = [
+    "count",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "stddev",
+    "stddev_pop",
+    "var",
+    "var_pop",
+    "bool_and",
+    "bool_or",
+    "first_value",
+    "last_value",
+];
+
+/// Those whose states only the version of DataFusion that wrote them is sure to read.
+const SKETCHES: [&str; 2] = ["approx_distinct", "approx_percentile_cont"];
 
 /// Characters that engines which read Delta do not take in the name of a column.
 const NOT_IN_NAMES: &str = " ,;{}()\n\t=";
@@ -118,6 +136,10 @@ impl ViewPlan {
         let keys: Vec<DataType> =
             stored.fields().iter().take(aggregation.keys()).map(|key| key.data_type().clone()).collect();
         let partitioning = Partitioning::choose(&keys, view.hash_partitions);
+        if view.keep.is_some() && !matches!(partitioning, Partitioning::Day { .. }) {
+            let reason = "`keep` wants a group that is a time: no other groups are over some day";
+            return Err(refused(view, reason.to_owned()));
+        }
         let shown = shown(view, &aggregation.output(), partitioning)?;
         let (view, silver) = (view.clone(), silver.clone());
         Ok(Self { view, table, silver, aggregation, stored, shown, partitioning })
@@ -138,7 +160,10 @@ impl ViewPlan {
     /// What tells a changed view: the SQL, and the layout of its state.
     pub fn fingerprint(&self) -> String {
         let Self { view, stored, shown, partitioning, .. } = self;
-        let definition = format!("{}\n{stored:?}\n{shown:?}\n{partitioning:?}", view.sql.trim());
+        let mut definition = format!("{}\n{stored:?}\n{shown:?}\n{partitioning:?}", view.sql.trim());
+        if self.aggregation.functions().any(|name| SKETCHES.contains(&name)) {
+            definition.push_str(DATAFUSION_VERSION);
+        }
         Digest::of(definition.as_bytes()).to_string()
     }
 
@@ -271,14 +296,24 @@ fn step(node: &LogicalPlan) -> Option<String> {
 fn term(expression: &Expr) -> Option<String> {
     match expression {
         Expr::AggregateFunction(function) => {
-            let name = function.func.name();
-            if !KEPT.contains(&name) {
-                return Some(format!("{name} is not kept; {} are", KEPT.join(", ")));
+            let (name, ordered) = (function.func.name(), !function.params.order_by.is_empty());
+            if !PLAIN.contains(&name) && !SKETCHES.contains(&name) {
+                let kept = [PLAIN.as_slice(), &SKETCHES].concat().join(", ");
+                return Some(format!("{name} is not kept; {kept} are"));
             }
             if function.params.distinct {
-                return Some(format!("{name}(DISTINCT ...) would keep every value there is"));
+                return Some(format!(
+                    "{name}(DISTINCT ...) would keep every value there is; approx_distinct does not"
+                ));
             }
-            (!function.params.order_by.is_empty()).then(|| format!("{name} with ORDER BY is not kept"))
+            match name {
+                "first_value" | "last_value" => (!ordered).then(|| {
+                    format!("{name} of rows in no order; write {name}(column ORDER BY ingested_at)")
+                }),
+                // WITHIN GROUP (ORDER BY ...) names what it is a percentile of.
+                "approx_percentile_cont" => None,
+                _ => ordered.then(|| format!("{name} with ORDER BY is not kept")),
+            }
         }
         Expr::ScalarFunction(function) if function.func.signature().volatility != Volatility::Immutable => {
             Some(format!("{}() gives another value tomorrow", function.func.name()))

@@ -12,6 +12,7 @@ use super::partition::Partition;
 use super::plan::ViewPlan;
 use super::write::{definition, put};
 use super::{GoldError, Run, VIEW_PROPERTY};
+use crate::clock::Day;
 use crate::failpoint::{self, Failpoint};
 use crate::store::Place;
 use crate::table::{Commit, Cursor, Snapshot, TableError, TableVersion, datafile, log};
@@ -32,6 +33,8 @@ pub(super) enum Step {
     Advanced {
         /// The partitions that were rewritten.
         partitions: u64,
+        /// The Silver version that it accounts for.
+        to: TableVersion,
     },
     /// Another job committed first.
     Conflict,
@@ -65,12 +68,22 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
     let Some(work) = find_work(run, plan, silver, state.as_ref()).await? else { return Ok(Step::Current) };
     let now = run.clock.now();
     let counted = plan.count(&run.silver, &work.files).await?;
-    let new = plan.partitioning.split(counted).map_err(|e| plan.failed("split groups", e))?;
+    let mut new = plan.partitioning.split(counted).map_err(|e| plan.failed("split groups", e))?;
+    let first = run.view.keep.map(|keep| keep.first(now));
+    // Days that are no longer shown go with what came last, and do not come back with a late row.
+    let is_over = |partition: &Partition| {
+        let day = partition.as_deref().and_then(Day::parse);
+        day.zip(first).is_some_and(|(day, first)| day < first)
+    };
+    new.retain(|partition, _| !is_over(partition));
     let partitions = new.len() as u64;
     let mut actions = Vec::new();
     if let Some(state) = &state {
         let replaced = |file: &Add| match work.base {
-            Base::Kept => new.contains_key(&plan.partitioning.of_file(&file.partition_values)),
+            Base::Kept => {
+                let partition = plan.partitioning.of_file(&file.partition_values);
+                new.contains_key(&partition) || is_over(&partition)
+            }
             Base::Anew => true,
         };
         actions.extend(state.removals(replaced)?.into_iter().map(Action::Remove));
@@ -106,7 +119,7 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
         Commit::Conflict => Ok(Step::Conflict),
         Commit::Done(_) => {
             failpoint::reached(Failpoint::AfterStateCommit);
-            Ok(Step::Advanced { partitions })
+            Ok(Step::Advanced { partitions, to: work.to })
         }
     }
 }

@@ -1,15 +1,18 @@
 use std::collections::BTreeMap;
 
+use arrow::array::AsArray;
+use arrow::datatypes::Float64Type;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use deltalake::datafusion::prelude::SessionContext;
 
 use super::*;
 use crate::compact::fake_host::{DAY, FakeHost, HOUR, Noon, Row, lake};
 use crate::compact::{compact, delete};
+use crate::config::{Days, Retention};
 use crate::query;
 
 fn view(name: &str, sql: &str) -> View {
-    View { name: name.into(), sql: sql.into(), hash_partitions: 1 }
+    View { name: name.into(), sql: sql.into(), hash_partitions: 1, keep: None }
 }
 
 /// Views of every kind that is kept.
@@ -49,10 +52,28 @@ fn views() -> Vec<View> {
              max(twice) - min(twice) AS spread FROM slow GROUP BY 1, 2",
         ),
     ];
+    views.push(view(
+        "spread",
+        "SELECT host, stddev(ms) AS deviation, stddev_pop(size) AS population, var(ms) AS variance, \
+         var_pop(size) AS spread, bool_and(ms > 1) AS all_slow, bool_or(level = 'error') AS any_error, \
+         stddev(ms) FILTER (WHERE level = 'warn') AS of_warnings FROM web GROUP BY host",
+    ));
+    views.push(view(
+        "ends",
+        "SELECT host, date_trunc('day', ingested_at) AS day, first_value(level ORDER BY ingested_at) AS first, \
+         last_value(ms ORDER BY ingested_at, \"offset\") AS last, last_value(level ORDER BY ingested_at) AS state \
+         FROM web GROUP BY 1, 2",
+    ));
+    views.push(view(
+        "sketches",
+        "SELECT date_trunc('day', ingested_at) AS day, approx_distinct(\"offset\") AS lines, \
+         approx_distinct(level) AS levels FROM web GROUP BY 1",
+    ));
     views.push(View {
         name: "hashed".into(),
         sql: "SELECT ms, level, count(*) AS n, min(ingested_at) AS first FROM web GROUP BY ms, level".into(),
         hash_partitions: 4,
+        keep: None,
     });
     views
 }
@@ -132,6 +153,29 @@ async fn views_equal_direct_sql_after_each_run_with_late_rows() {
 }
 
 #[tokio::test]
+async fn percentiles_stay_within_their_own_error_however_the_rows_came() {
+    let sql = "SELECT level, approx_percentile_cont(0.95) WITHIN GROUP (ORDER BY ms) AS p95, \
+               approx_percentile_cont(ms, 0.5) AS p50 FROM web GROUP BY level";
+    let (_folder, config) = lake(vec![view("latency", sql)]);
+    let mut hosts: Vec<_> = ["a", "b"].map(|host| FakeHost::new(&config, host)).into();
+    for round in 0..6_i64 {
+        for (index, host) in hosts.iter_mut().enumerate() {
+            // All of 0 to 11,999, each once, in no order.
+            let ms = (0..1_000).map(|n| ((n * 12 + round * 2 + index as i64) * 7_919) % 12_000);
+            host.put(&ms.map(|ms| Row::at(DAY, "info", ms)).collect::<Vec<_>>()).await;
+        }
+        fold(&config).await;
+        for report in update(&config, &Noon).await {
+            report.result.unwrap();
+        }
+    }
+    let answer = query::answer(&config.place, "SELECT p95, p50 FROM gold.latency").await.unwrap();
+    let value = |column| answer[0].column(column).as_primitive::<Float64Type>().value(0);
+    assert!((11_280.0..=11_520.0).contains(&value(0)), "95 of 100 are below {}", value(0));
+    assert!((5_880.0..=6_120.0).contains(&value(1)), "half are below {}", value(1));
+}
+
+#[tokio::test]
 async fn only_touched_partitions_are_rewritten() {
     let (_folder, config) = lake(views());
     let mut host = FakeHost::new(&config, "a");
@@ -161,6 +205,52 @@ async fn only_touched_partitions_are_rewritten() {
 }
 
 #[tokio::test]
+async fn days_that_are_over_leave_silver_and_views_each_in_its_own_time() {
+    let by_day = "SELECT date_trunc('day', ingested_at) AS day, count(*) AS n FROM web GROUP BY 1";
+    let kept = View { keep: Days::new(3), ..view("kept", by_day) };
+    let (_folder, mut config) = lake(vec![view("all", by_day), kept]);
+    config.retentions = vec![Retention { table: "web".into(), keep: Days::new(1).unwrap() }];
+    let mut host = FakeHost::new(&config, "a");
+    let days =
+        |count: i64| (0..count).map(|day| Row::at(DAY - day * 24 * HOUR, "info", day)).collect::<Vec<_>>();
+    let counts = async || {
+        crate::central::run_once(&config, &Noon).await.unwrap();
+        let sql =
+            "SELECT (SELECT count(*) FROM web), (SELECT sum(n) FROM gold.all), (SELECT sum(n) FROM kept)";
+        let context = query::session(query::discover(&config.place).await.unwrap()).await.unwrap();
+        rows(&context, sql).await.remove(0)
+    };
+    host.put(&days(6)).await;
+    assert_eq!(counts().await, "2.000000 | 6.000000 | 4.000000");
+    // A late row of a day that is over is counted where that day is shown, and nowhere else.
+    host.put(&days(6)).await;
+    assert_eq!(counts().await, "4.000000 | 12.000000 | 8.000000");
+    assert_eq!(counts().await, "4.000000 | 12.000000 | 8.000000");
+
+    // Days go as time goes on.
+    #[derive(Debug)]
+    struct Later;
+    impl crate::clock::Clock for Later {
+        fn now(&self) -> crate::clock::Timestamp {
+            crate::clock::Timestamp::from_micros(DAY + 50 * HOUR)
+        }
+    }
+    host.put(&[Row::at(DAY + 49 * HOUR, "info", 1)]).await;
+    crate::central::run_once(&config, &Later).await.unwrap();
+    let context = query::session(query::discover(&config.place).await.unwrap()).await.unwrap();
+    assert_eq!(rows(&context, "SELECT day, n FROM kept ORDER BY day").await.len(), 3);
+    assert_eq!(rows(&context, "SELECT sum(n) FROM gold.all").await, ["13.000000"]);
+    assert_eq!(rows(&context, "SELECT * FROM web").await.len(), 1);
+
+    config.views = vec![View {
+        keep: Days::new(3),
+        ..view("levels", "SELECT level, count(*) AS n FROM web GROUP BY 1")
+    }];
+    let refused = update(&config, &Noon).await.remove(0).result.unwrap_err().to_string();
+    assert!(refused.contains("`keep` wants a group that is a time"), "{refused}");
+}
+
+#[tokio::test]
 async fn gold_is_made_again_from_the_state_after_a_crash_between_their_commits() {
     let (folder, config) = lake(views());
     let mut host = FakeHost::new(&config, "a");
@@ -180,7 +270,8 @@ async fn gold_is_made_again_from_the_state_after_a_crash_between_their_commits()
         };
         let silver = Snapshot::load(&run.silver).await.unwrap().unwrap();
         let plan = ViewPlan::new(view, &silver.schema().unwrap()).await.unwrap();
-        assert_eq!(state::advance(&run, &plan, &silver).await.unwrap(), Step::Advanced { partitions: 1 });
+        let advanced = Step::Advanced { partitions: 1, to: silver.version() };
+        assert_eq!(state::advance(&run, &plan, &silver).await.unwrap(), advanced);
     }
     assert_views_equal_direct_sql(&config).await;
     // A Gold table that is lost is made again too.
@@ -254,7 +345,10 @@ async fn what_cannot_be_kept_is_refused_with_the_reason() {
         ("SELECT level, count(*) AS n FROM web GROUP BY level LIMIT 3", "LIMIT"),
         ("SELECT DISTINCT level FROM web", "DISTINCT"),
         ("SELECT count(DISTINCT level) AS n FROM web", "count(DISTINCT ...) would keep every value"),
-        ("SELECT median(ms) AS m FROM web", "median is not kept; count, sum, min, max, avg are"),
+        ("SELECT median(ms) AS m FROM web", "median is not kept; count, sum, min, max, avg, stddev"),
+        ("SELECT first_value(ms) AS m FROM web", "write first_value(column ORDER BY ingested_at)"),
+        ("SELECT sum(ms ORDER BY ms) AS m FROM web", "sum with ORDER BY is not kept"),
+        ("SELECT array_agg(ms) AS m FROM web", "array_agg is not kept"),
         ("SELECT level, sum(count(*)) OVER () AS n FROM web GROUP BY level", "a window function"),
         ("SELECT count(*) AS n FROM web WHERE ms > (SELECT avg(ms) FROM web)", "subquery"),
         ("SELECT count(*) AS n FROM web WHERE ingested_at > now()", "now() gives another value tomorrow"),

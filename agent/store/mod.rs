@@ -4,18 +4,22 @@
 //! [`DurableFileSystem`]; nothing opens a store of its own.
 
 mod durable;
+mod lister;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
+use object_store::list::PaginatedListStore;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use url::Url;
 
 pub use durable::DurableFileSystem;
+pub use lister::Found;
 
 /// Creates a local folder and what is missing above it; each new name is durable before the next is made.
 ///
@@ -86,11 +90,19 @@ pub enum Put {
 }
 
 /// A folder in a store, addressed by a URL that ends in `/`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Place {
     store: Arc<dyn ObjectStore>,
+    /// The same store, where it is a bucket.
+    lister: Option<Arc<dyn PaginatedListStore>>,
     url: Url,
     path: Path,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Place({})", self.url)
+    }
 }
 
 impl Place {
@@ -105,7 +117,7 @@ impl Place {
         };
         let url = Url::from_directory_path(folder).map_err(|()| address("write an absolute path"))?;
         let path = Path::from_absolute_path(folder).map_err(|e| address(&e.to_string()))?;
-        Ok(Self { store: Arc::new(DurableFileSystem::new()), url, path })
+        Ok(Self { store: Arc::new(DurableFileSystem::new()), lister: None, url, path })
     }
 
     /// A folder by URL: `file://`, `s3://`, `gs://` or `az://`. What `options` leaves out is taken from
@@ -130,9 +142,9 @@ impl Place {
             let scheme = parsed.scheme();
             return Err(address(format!("scheme `{scheme}` is not served; write file, s3, gs or az")));
         }
-        let (store, path) = object_store::parse_url_opts(&parsed, with_environment(parsed.scheme(), options))
+        let (store, lister, path) = lister::open(&parsed, with_environment(parsed.scheme(), options))
             .map_err(|e| address(e.to_string()))?;
-        Ok(Self { store: Arc::from(store), url: parsed, path })
+        Ok(Self { store, lister: Some(lister), url: parsed, path })
     }
 
     /// The folder `name` below this one; `name` may hold `/`.
@@ -148,7 +160,7 @@ impl Place {
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("");
         }
-        Self { store: Arc::clone(&self.store), url, path }
+        Self { store: Arc::clone(&self.store), lister: self.lister.clone(), url, path }
     }
 
     /// The address of this folder, ending in `/`.

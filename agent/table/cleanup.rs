@@ -1,7 +1,7 @@
 //! Cleaning up a table that several jobs may write to: data files and log entries that nothing needs any more.
 //!
 //! Invariants:
-//! - No data file that is live, that a consumer has yet to read, or that is younger than [`GRACE`]: a job may be
+//! - No data file that is live, that a consumer has yet to read, or that is younger than a day: a job may be
 //!   about to commit it. Nor one that was removed within it: a reader may have opened the table before.
 //! - No log entry from the last checkpoint on, nor one that a consumer has yet to read.
 

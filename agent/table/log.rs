@@ -231,3 +231,58 @@ pub(super) fn entry_name(version: TableVersion) -> String {
 pub(super) fn checkpoint_name(version: TableVersion) -> String {
     format!("_delta_log/{:020}.checkpoint.parquet", version.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::{Cursor, Snapshot, schema};
+    use arrow::datatypes::{DataType, Field, Schema};
+
+    async fn commit(place: &Place, version: u64, mut actions: Vec<Action>) {
+        let now = Timestamp::from_micros(1_795_132_800_000_000);
+        actions.push(commit_info("WRITE", json!({}), now));
+        assert_eq!(
+            append(place, TableVersion(version), &actions).await.unwrap(),
+            Commit::Done(TableVersion(version))
+        );
+    }
+
+    fn stream(n: u64) -> Cursor {
+        Cursor::Stream { host: format!("host-{n}"), table_id: format!("id-{n}") }
+    }
+
+    /// Whatever came before the last checkpoint is not even looked at: it may be gone.
+    #[tokio::test]
+    async fn a_table_of_many_streams_is_opened_from_its_last_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::local(folder.path()).unwrap();
+        let columns = Schema::new(vec![Field::new("n", DataType::Int64, true)]);
+        let now = Timestamp::from_micros(0);
+        let metadata = schema::metadata(&place, "t", &columns, &[], now).unwrap();
+        let mut first = vec![schema::protocol(&place).unwrap(), metadata];
+        first.extend((0..10_000).map(|n| stream(n).at(1)));
+        commit(&place, 0, first).await;
+        for version in 1..=3 {
+            commit(&place, version, vec![stream(version).at(10 + version as i64)]).await;
+        }
+        Snapshot::load(&place).await.unwrap().unwrap().checkpoint().await.unwrap();
+        commit(&place, 4, vec![stream(1).at(20)]).await;
+        for version in 0..3 {
+            place.delete(&entry_name(TableVersion(version))).await.unwrap();
+        }
+        let (entries, checkpoints) = recent(&place).await.unwrap();
+        assert_eq!((entries, checkpoints), (vec![TableVersion(3), TableVersion(4)], vec![TableVersion(3)]));
+        let snapshot = Snapshot::load(&place).await.unwrap().unwrap();
+        let cursors = snapshot.cursors().await.unwrap();
+        let of = |n: u64| cursors.get(&stream(n).to_string()).copied();
+        assert_eq!((cursors.len(), of(0), of(1), of(2)), (10_000, Some(1), Some(20), Some(12)));
+        // The pointer to the checkpoint is a hint: without it, or wrong, the log is listed.
+        for pointer in [None, Some(r#"{"version":77,"size":1}"#), Some("{")] {
+            place.delete("_delta_log/_last_checkpoint").await.unwrap();
+            if let Some(pointer) = pointer {
+                let _ = place.put_new("_delta_log/_last_checkpoint", pointer.into()).await.unwrap();
+            }
+            assert_eq!(recent(&place).await.unwrap().0.last(), Some(&TableVersion(4)));
+        }
+    }
+}

@@ -110,6 +110,37 @@ pub fn plain(data_type: &DataType) -> Option<DataType> {
     })
 }
 
+/// What Delta calls the type of a column, of those that [`plain`] gives.
+pub fn type_name(data_type: &DataType) -> String {
+    let name = match data_type {
+        DataType::Boolean => "boolean",
+        DataType::Int8 => "byte",
+        DataType::Int16 => "short",
+        DataType::Int32 => "integer",
+        DataType::Int64 => "long",
+        DataType::Float32 => "float",
+        DataType::Float64 => "double",
+        DataType::Date32 => "date",
+        DataType::Timestamp(_, _) => "timestamp",
+        DataType::Utf8 => "string",
+        DataType::Binary => "binary",
+        DataType::List(item) => return format!("array<{}>", type_name(item.data_type())),
+        DataType::Struct(fields) => {
+            let field = |field: &Arc<Field>| format!("{}:{}", field.name(), type_name(field.data_type()));
+            return format!("struct<{}>", fields.iter().map(field).collect::<Vec<_>>().join(","));
+        }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(fields) => {
+                let inner = fields.iter().map(|field| type_name(field.data_type()));
+                return format!("map<{}>", inner.collect::<Vec<_>>().join(","));
+            }
+            _ => "map",
+        },
+        other => return other.to_string().to_lowercase(),
+    };
+    name.to_owned()
+}
+
 /// The type of every point in time: microseconds, UTC.
 pub fn utc() -> DataType {
     DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))

@@ -105,6 +105,43 @@ fn silver_waits_for_an_s3_server_that_is_away_and_gold_is_made_there() {
     drop(server);
 }
 
+/// One name that no client can use made every listing fail, and stopped the job for all hosts.
+#[test]
+fn regression_names_that_cannot_be_used_hide_the_objects_of_their_host_only() {
+    let host = Host::new("builtin:json");
+    let lake = host.path("s3");
+    fs::create_dir_all(lake.join("logs")).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = store_options(listener.local_addr().unwrap());
+    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
+    let url = format!("url = \"file://{}\"", host.path("lake").display());
+    let edge = edge.replace(&url, &format!("url = \"s3://logs/lake\"\n\n[central.options]\n{options}"));
+    fs::write(host.path("edge.toml"), edge).unwrap();
+    let central = format!("url = \"s3://logs/lake\"\n\n[options]\n{options}");
+    fs::write(host.path("central.toml"), central).unwrap();
+    let _server = serve(&lake, listener);
+    fs::write(host.path("logs/a.log"), "{\"level\":\"INFO\"}\n".repeat(7)).unwrap();
+    succeed(&mut host.edge(&["run", "--once"]));
+
+    let landing = lake.join("logs/lake/landing");
+    let names =
+        ["app/evil/t/a\u{1}.parquet", "app/evil/t/b\u{1}.parquet", "a\u{2}b/evil/x", "aaa/evil/\u{3}/x"];
+    for name in names {
+        let file = landing.join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, "x").unwrap();
+    }
+    fs::create_dir_all(landing.join("app/x1")).unwrap();
+    fs::write(landing.join("app/x1/stray"), "x").unwrap();
+    let said = succeed(&mut host.central(&["compact"]));
+    assert!(said.contains("silver/app: 1 objects, 7 rows folded"), "{said}");
+    assert!(said.contains("quarantine: landing/app/x1/stray"), "what comes after is listed too: {said}");
+    for name in [r"landing/app/evil/t/a\u{1}", r"landing/a\u{2}b/evil/x", r"landing/aaa/evil/\u{3}/x"] {
+        assert!(said.contains(&format!("remove by hand: `lake/{name}")), "{name}: {said}");
+    }
+    assert_eq!(said.matches("remove by hand").count(), 3, "a folder is told once: {said}");
+}
+
 /// A verdict that was committed while earlier ones were put was passed over until the next start.
 #[test]
 fn regression_a_verdict_that_comes_while_others_are_put_is_put_too() {

@@ -257,9 +257,9 @@ async fn crafted_objects_are_judged_in_little_memory() {
     let (folder, config) = lake(Vec::new());
     let expected = attack(&config).await;
     let exe = std::env::current_exe().unwrap();
-    // 2 GiB of address space hold the test's own code and stacks; a claim that is believed is more than that.
+    // 3 GiB of address space hold the test's own code and stacks; a claim that is believed is more than that.
     let limited = Command::new("sh")
-        .args(["-c", "ulimit -v 2097152 && exec \"$0\" \"$@\""])
+        .args(["-c", "ulimit -v 3145728 && exec \"$0\" \"$@\""])
         .arg(exe)
         .args(["--exact", "compact::tests::hostile::victim", "--ignored", "--test-threads", "1"])
         .env(VICTIM_LAKE, folder.path())

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::fake_host::{DAY, FakeHost, HOUR, Noon, Row, lake, with_column};
 use super::fold::Target;
 use super::*;
+use crate::config::Rename;
 use crate::sync::landing::{DEAD_LETTER, Footer, ObjectName, Seq};
 use crate::table::{Commit, Snapshot, datafile};
 
@@ -244,8 +245,8 @@ async fn a_table_whose_first_objects_are_all_bad_still_passes_them() {
 }
 
 #[tokio::test]
-async fn new_columns_merge_and_a_changed_type_is_kept_out() {
-    let (_folder, config) = lake(Vec::new());
+async fn new_columns_merge_and_a_changed_type_is_kept_out_until_it_has_a_name() {
+    let (_folder, mut config) = lake(Vec::new());
     let (mut a, mut b) = (FakeHost::new(&config, "a"), FakeHost::new(&config, "b"));
     a.put(&[Row::at(DAY, "info", 1)]).await;
     pass(&config).await;
@@ -257,11 +258,32 @@ async fn new_columns_merge_and_a_changed_type_is_kept_out() {
     a.put(&[Row::at(DAY, "info", 1)]).await;
     let report = pass(&config).await;
     assert_eq!(report.objects, 1);
-    assert_eq!(report.quarantined[0].reason, "column `status` has the type Utf8; the table has Int32");
+    let Quarantined { object, kind, reason } = &report.quarantined[0];
+    assert!(*kind == "type" && reason.contains("the type string; the table has integer"), "{reason}");
     let snapshot = Snapshot::load(&config.place.join("silver/web")).await.unwrap().unwrap();
     let schema = snapshot.schema().unwrap();
     assert_eq!(schema.field_with_name("status").unwrap().data_type(), &DataType::Int32);
     assert_eq!(silver(&config).await.0.len(), 3);
+
+    // The operator gives the new type a column of its own: what was kept out is brought in, and what comes is taken.
+    let rename = |column: &str, to: &str| Rename {
+        table: "web".into(),
+        column: column.into(),
+        kind: "string".into(),
+        to: to.into(),
+    };
+    config.renames = vec![rename("status", "level")];
+    let outcome = requeue(&config, object, &Noon).await.unwrap();
+    assert!(outcome.to_string().contains("column `level` stands there twice"), "{outcome}");
+    config.renames = vec![rename("status", "status_text"), rename("host", "machine")];
+    assert_eq!(requeue(&config, object, &Noon).await.unwrap(), Requeued::Folded(1));
+    let batch = a.batch(&[Row::at(DAY, "info", 1)]);
+    a.put_batch(&with_column(&batch, "status", Arc::new(StringArray::from(vec!["404"])))).await;
+    assert_eq!((pass(&config).await.objects, once(&silver(&config).await.0).len()), (1, 5));
+    let sql = "SELECT min(status_text) || max(status_text) AS n, sum(status) AS m FROM web";
+    let answer = crate::query::answer(&config.place, sql).await.unwrap();
+    assert_eq!(answer[0].column(0).as_string_view().value(0), "200404");
+    assert_eq!(answer[0].column(1).as_primitive::<Int64Type>().value(0), 200);
 }
 
 #[tokio::test]
@@ -292,13 +314,11 @@ async fn a_commit_that_lost_its_race_starts_over_from_the_cursors() {
     let (_folder, config) = lake(Vec::new());
     let mut host = FakeHost::new(&config, "a");
     host.put(&[Row::at(DAY, "info", 1)]).await;
-    let place = config.place.join("silver/web");
-    let mut slow = Target::load(&place).await.unwrap();
-    let mut first = Pass::new(&config.place, &Noon, OBJECTS_MAX);
+    let mut slow = Target::load(&config, "web").await.unwrap();
+    let mut first = Pass::new(&config, &Noon, OBJECTS_MAX);
     let landing = config.place.join("landing/web");
-    let listing = landing.store().list(Some(landing.path()));
-    let mut plan = first.plan(&landing, listing, &slow.cursors, &mut TableReport::default()).await.unwrap();
-    let slice = fold::gather(&config.place, &slow, &mut plan, &Noon).await.unwrap();
+    let mut plan = first.plan(landing.list_all(1), &slow.cursors, &mut TableReport::default()).await.unwrap();
+    let slice = gather::gather(&config.place, &slow, &mut plan, &Noon).await.unwrap();
     assert_eq!(pass(&config).await.objects, 1);
     assert_eq!(fold::commit(slice, &mut slow, &Noon).await.unwrap(), Commit::Conflict);
     assert_eq!(once(&silver(&config).await.0).len(), 1);

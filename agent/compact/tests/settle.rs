@@ -6,7 +6,7 @@ use crate::config::View;
 
 pub fn counted() -> (tempfile::TempDir, Central) {
     let sql = "SELECT level, count(*) AS n FROM web GROUP BY level".to_owned();
-    lake(vec![View { name: "levels".into(), sql, hash_partitions: 1 }])
+    lake(vec![View { name: "levels".into(), sql, hash_partitions: 1, keep: None }])
 }
 
 /// How many rows the view counts in all.
