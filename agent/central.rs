@@ -37,9 +37,10 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether everything was done: no view failed. (What waits, or is in quarantine, was dealt with.)
+    /// Whether everything was done: no table and no view failed. (What waits, or is in quarantine, was dealt with.)
     pub fn is_whole(&self) -> bool {
-        self.views.iter().all(|view| view.result.is_ok())
+        self.folded.tables.values().all(|table| table.failure.is_none())
+            && self.views.iter().all(|view| view.result.is_ok())
     }
 }
 
@@ -49,6 +50,7 @@ impl fmt::Display for Report {
         let mut lines = Vec::new();
         for (name, table) in &self.folded.tables {
             lines.push(format!("silver/{name}: {} objects, {} rows folded", table.objects, table.rows));
+            lines.extend(table.failure.iter().map(|failure| format!("  failed: {failure}")));
             lines.extend(
                 table.quarantined.iter().map(|bad| format!("  quarantine: {}: {}", bad.object, bad.reason)),
             );

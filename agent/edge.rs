@@ -92,6 +92,8 @@ struct Progress {
     followed: AtomicU64,
     /// The last Silver version that is in the landing.
     synced: AtomicU64,
+    /// Bytes of Bronze whose Silver, about as large, is not written yet; of what was read since the start.
+    owed: AtomicU64,
 }
 
 impl Progress {
@@ -100,7 +102,15 @@ impl Progress {
             judged: AtomicU64::new(judged.0),
             followed: AtomicU64::new(onward.followed.0),
             synced: AtomicU64::new(onward.synced.0),
+            owed: AtomicU64::new(0),
         })
+    }
+
+    /// Silver was written for so many bytes of Bronze, some of which may be from before the start.
+    fn settle(&self, bytes: u64) {
+        let _ = self
+            .owed
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |owed| Some(owed.saturating_sub(bytes)));
     }
 
     fn set(cell: &AtomicU64, version: TableVersion) {
@@ -121,7 +131,7 @@ struct Room {
     is_full: bool,
 }
 
-/// What the tail stage has charged for its commits so far, in bytes.
+/// What the tail stage has committed so far, in bytes.
 type Charged = Arc<AtomicU64>;
 
 /// Loads the plugins of all pipelines.
@@ -152,10 +162,14 @@ pub async fn run(
     let written: Vec<_> = chains.iter().map(|chain| Arc::clone(chain.output_schema())).collect();
     let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
     memory::give_back();
-    let State { lock, bronze, restored, silvers, dead_letters, retired } = state;
+    let State { lock, mut bronze, restored, silvers, dead_letters, retired } = state;
     let mut tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, edge.tail_limits)?;
     let follow = if mode == RunMode::Once { Follow::UpToNow } else { Follow::On };
     let feeds = feeds::Intake::open(&edge.feeds, &restored.feeds, follow, &mut tail).await?;
+    // Before anything is built on them: which tables belong together, and where files stand whose source begins at their end.
+    let now = clock.now();
+    let _ = tokio::task::block_in_place(|| tail.scan(now));
+    bronze.commit(None, &mut tail, now).await?;
     info!(state = %edge.state_dir.display(), host = edge.host, "agent started");
 
     let mut stages: JoinSet<Result<(), EdgeError>> = JoinSet::new();
@@ -186,6 +200,7 @@ pub async fn run(
             rhythm: edge.silver_flush,
             progress,
             held: held::HeldNote::new(&edge.state_dir, &pipeline.name),
+            shutdown: shutdown.clone(),
             clock: Arc::clone(&clock),
         };
         let upstream = bronze_end.clone();
@@ -209,6 +224,12 @@ pub async fn run(
         upkept.push((table, progress));
     }
     let stage = tail::Stage {
+        pipelines: upkept
+            .iter()
+            .take(edge.pipelines.len())
+            .map(|(_, progress)| Arc::clone(progress))
+            .collect(),
+        batch_bytes_max: edge.bronze_flush.bytes_max.min(edge.disk_budget_bytes / BUDGET_BATCHES),
         tail,
         feeds,
         bronze,
@@ -299,6 +320,9 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
         None => std::future::pending().await,
     }
 }
+
+/// The disk budget holds so many batches at least, so that one of them cannot exceed it.
+const BUDGET_BATCHES: u64 = 32;
 
 /// How long to wait before trying again what only a person, or a restart of something else, can mend.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);

@@ -15,16 +15,19 @@ pub struct Seal {
     pub machine: String,
     /// The inode of the state folder.
     pub inode: u64,
+    /// The name of the host, under which landing objects are numbered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// The ids of the tables that belong to it, by folder (`silver/app`).
     pub tables: BTreeMap<String, String>,
 }
 
 impl Seal {
-    /// The seal that this machine and this folder call for, without tables.
+    /// The seal that this machine, this folder and the host's name call for, without tables.
     ///
     /// # Errors
     /// The folder cannot be looked at.
-    pub fn of(folder: &Path) -> std::io::Result<Self> {
+    pub fn of(folder: &Path, host: &str) -> std::io::Result<Self> {
         let inode = fs::metadata(folder)?.ino();
         let machine = ["/etc/machine-id", "/var/lib/dbus/machine-id"]
             .iter()
@@ -32,7 +35,7 @@ impl Seal {
             .map(|id| id.trim().to_owned())
             .find(|id| !id.is_empty())
             .unwrap_or_else(|| rustix::system::uname().nodename().to_string_lossy().into_owned());
-        Ok(Self { machine, inode, tables: BTreeMap::new() })
+        Ok(Self { machine, inode, host: Some(host.to_owned()), tables: BTreeMap::new() })
     }
 
     /// What tells this folder from the one that `kept` was written for; `None` if nothing does.

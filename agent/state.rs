@@ -101,7 +101,7 @@ pub async fn open(
     };
     store::sync_folders(folder).map_err(failed)?;
     let root = Place::local(folder)?;
-    let mut seal = Seal::of(folder).map_err(failed)?;
+    let mut seal = Seal::of(folder, &edge.host).map_err(failed)?;
 
     verify_tables(&root).await?;
     let (bronze_table, snapshot, restored) = open_bronze(&root, folder, &seal, opening, now).await?;
@@ -144,6 +144,8 @@ pub async fn open(
         let onward = Onward::of(edge, &pipeline.name, &silver.table, &dead_letters, now).await?;
         silvers.push((silver, onward));
     }
+    // What a verdict names is copied to the dead-letter table before what nothing names is swept from it.
+    let retired = retired::open(edge, &root, &dead_letters, now).await?;
     seal.tables.insert(folder::BRONZE.to_owned(), bronze_table.id().to_owned());
     seal.tables.insert(folder::DEAD_LETTER.to_owned(), dead_letters.table().id().to_owned());
     for place in std::iter::once(bronze_table.place())
@@ -153,7 +155,6 @@ pub async fn open(
         housekeeping::sweep(place).await?;
     }
     let bronze = Bronze::open(bronze_table, &edge.host, snapshot.as_ref(), &restored, seal).await?;
-    let retired = retired::open(edge, &root, &dead_letters, now).await?;
     Ok(State { lock, bronze, restored, silvers, dead_letters, retired })
 }
 
@@ -208,6 +209,11 @@ async fn open_bronze(
     let place = root.join(folder::BRONZE);
     if let Some(snapshot) = Snapshot::load(&place).await? {
         let restored = Restored::read(&place, snapshot.version()).await?;
+        let kept_host = restored.seal.as_ref().and_then(|kept| kept.host.clone());
+        if let Some(was) = kept_host.filter(|was| Some(was) != seal.host.as_ref()) {
+            let now = seal.host.clone().unwrap_or_default();
+            return Err(StateError::Host { folder: folder.to_owned(), was, now });
+        }
         let difference = restored.seal.as_ref().and_then(|kept| seal.differs(kept));
         if let (Some(difference), Opening::Strict) = (difference, opening) {
             return Err(StateError::Foreign { folder: folder.to_owned(), difference });

@@ -1,5 +1,6 @@
 //! `logsmith fresh`: sets a state folder aside.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
@@ -7,6 +8,7 @@ use anyhow::{Context, bail};
 use super::{ConfigArg, edge_config};
 use crate::clock::{Clock, SystemClock};
 use crate::lock::{FolderLock, Locked};
+use crate::store;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -25,7 +27,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let mut aside = folder.clone().into_os_string();
     aside.push(format!(".aside-{}", SystemClock.now().millis()));
-    std::fs::rename(&folder, &aside)
+    store::rename_folder(&folder, Path::new(&aside))
         .with_context(|| format!("cannot rename {} to {}", folder.display(), aside.display()))?;
     println!(
         "{} was set aside as {}.\nThe next start begins anew: files are read from where `start_at` says, so lines that \

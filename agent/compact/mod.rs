@@ -140,6 +140,8 @@ pub struct TableReport {
     pub conflicts: u32,
     /// The table's version afterwards.
     pub version: Option<TableVersion>,
+    /// Why not all of it could be done.
+    pub failure: Option<String>,
 }
 
 /// What a pass did.
@@ -178,6 +180,7 @@ impl TableReport {
         // These tell how things stand, not what was done.
         self.gaps = further.gaps;
         self.version = further.version.or(self.version);
+        self.failure = further.failure;
     }
 
     fn note(&mut self, bad: Quarantined) {
@@ -214,7 +217,10 @@ pub async fn compact_some(
             break;
         }
         let mut report = TableReport::default();
-        pass.fold_table(&table, &mut report).await?;
+        if let Err(error) = pass.fold_table(&table, &mut report).await {
+            tracing::warn!(table, %error, "this table could not be folded; the others go on");
+            report.failure = Some(error.to_string());
+        }
         tables.insert(table, report);
     }
     let consumed = pass.consumed.into_iter().collect();

@@ -116,12 +116,16 @@ impl<'a> Pass<'a> {
     ) -> Result<(), CompactError> {
         let known = history::consumed(place, version, passed.iter().map(|object| &object.name)).await?;
         for Listed { name, location, .. } in passed {
-            if known.folded.contains(&name) || known.quarantined.contains(&name) {
+            let is_mended = known.quarantined.contains(&name)
+                && quarantine::mends(&self.config.place, &location, &name.digest).await?;
+            if !is_mended && (known.folded.contains(&name) || known.quarantined.contains(&name)) {
                 report.duplicates += 1;
                 self.consumed.insert(location);
                 continue;
             }
-            let refusal = if known.told.contains(&name) {
+            let refusal = if is_mended {
+                Refusal::Late(name.seq.0)
+            } else if known.told.contains(&name) {
                 Refusal::Fork(format!("the cursor has passed {}, and the log names another", name.seq))
             } else {
                 Refusal::Late(name.seq.0)

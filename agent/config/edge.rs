@@ -25,7 +25,7 @@ pub struct Edge {
     pub disk_budget_bytes: u64,
     /// When a Bronze commit is made.
     pub bronze_flush: Rhythm,
-    /// When a Silver commit is made; the bytes are those of the Bronze files consumed.
+    /// When a Silver commit is made; the bytes are those that its files have by then.
     pub silver_flush: Rhythm,
     /// How long to wait at most before looking for new files again.
     pub rescan_interval: Duration,
@@ -40,6 +40,9 @@ pub struct Edge {
     /// What is made of them.
     pub pipelines: Vec<Pipeline>,
 }
+
+/// A flush may wait for so many bytes at most: they are held in memory, and what is larger is no landing object.
+const FLUSH_BYTES_MAX: u64 = 256 << 20;
 
 /// A flush rule: whichever comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,8 +165,15 @@ fn rhythm<'a>(
     if let Some(interval) = section.duration(doc, interval) {
         rhythm.interval = interval;
     }
-    if let Some(bytes) = section.bytes(doc, bytes) {
-        rhythm.bytes_max = bytes;
+    if let Some(size) = section.bytes(doc, bytes) {
+        if size > FLUSH_BYTES_MAX {
+            section.wrong(
+                doc,
+                bytes,
+                "is too large; write at most \"256MiB\", since so much is held in memory",
+            );
+        }
+        rhythm.bytes_max = size;
     }
 }
 

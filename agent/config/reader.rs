@@ -4,11 +4,14 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// The longest time that a key may say.
+const DURATION_MAX: Duration = Duration::from_hours(365 * 24);
 
 /// One mistake in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,11 +85,20 @@ impl<'a> Document<'a> {
         });
     }
 
-    /// `path`, taken from the folder of the configuration file where it is relative.
+    /// `path`, taken from the folder of the configuration file where it is relative; without `.` and `..`.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
-        let folder = self.file.parent().unwrap_or(Path::new(""));
+        let folder = self.file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let joined = folder.join(path);
-        std::path::absolute(&joined).unwrap_or(joined)
+        let absolute = std::path::absolute(&joined).unwrap_or(joined);
+        let mut clean = PathBuf::new();
+        for part in absolute.components() {
+            match part {
+                Component::ParentDir => drop(clean.pop()),
+                part => clean.push(part),
+            }
+        }
+        clean
     }
 }
 
@@ -193,7 +205,11 @@ impl<'a> Section<'a> {
     pub(super) fn duration(&mut self, doc: &mut Document<'a>, name: &'static str) -> Option<Duration> {
         let Found { value, key, at } = self.string(doc, name)?;
         match humantime::parse_duration(&value) {
-            Ok(duration) if !duration.is_zero() => Some(duration),
+            Ok(duration) if !duration.is_zero() && duration <= DURATION_MAX => Some(duration),
+            Ok(duration) if duration > DURATION_MAX => {
+                doc.mistake(at, &key, format!("`{value}` is too long; write at most \"365days\""));
+                None
+            }
             _ => {
                 doc.mistake(at, &key, format!("`{value}` is no time; write \"500ms\", \"60s\" or \"5min\""));
                 None

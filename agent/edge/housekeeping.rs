@@ -36,7 +36,7 @@ pub(super) struct Housekeeping {
     /// Silver tables, those that no pipeline writes any more included, and how far their consumers are.
     pub(super) silvers: Vec<(Arc<LocalTable>, Arc<Progress>)>,
     pub(super) dead_letters: Arc<DeadLetters>,
-    /// Whether Silver goes to a central store.
+    /// Whether Silver goes to a central store; rows that are nowhere else are never given up.
     pub(super) central: bool,
     pub(super) room: watch::Sender<Room>,
     pub(super) charged: Charged,
@@ -70,20 +70,24 @@ impl Housekeeping {
     async fn pass(&self, upkeeps: &mut Upkeeps) -> Result<(), TableError> {
         // What is charged from here on may not be seen by the look that follows.
         let charged = self.charged.load(Ordering::Acquire);
+        let owed: u64 = self.silvers.iter().map(|(_, progress)| progress.owed.load(Ordering::Acquire)).sum();
         let disk = disk_use(&self.folder, self.budget_bytes);
         let mut excess = match disk.used_bytes > disk.share(RECLAIM_ABOVE) {
             true => disk.used_bytes - disk.share(RECLAIM_TO),
             false => 0,
         };
-        let room = disk.room_bytes();
-        self.room.send_replace(Room { charged_max: charged + room, is_full: room == 0 });
+        let room = disk.room_bytes().saturating_sub(owed);
+        self.room.send_replace(Room { charged_max: charged + room, is_full: disk.room_bytes() == 0 });
 
         for ((table, progress), upkeep) in self.silvers.iter().zip(&mut upkeeps.silvers) {
             if upkeep.is_due(table, excess) {
                 let Some(snapshot) = Snapshot::load(table.place()).await? else { continue };
                 let synced = Progress::get(&progress.synced);
                 let consumed = synced.min(Progress::get(&progress.followed));
-                let expiry = self.unless_local(needed(table, synced).await?);
+                let expiry = match self.central {
+                    true => Expiry::Except(needed(table, synced).await?),
+                    false => Expiry::Never,
+                };
                 let allowance = Allowance { consumed, reclaim_bytes: excess, expiry };
                 excess -= self.tidy(table, upkeep, &snapshot, &allowance).await?;
             }
@@ -92,7 +96,10 @@ impl Housekeeping {
         if upkeep.is_due(table, excess)
             && let Some(snapshot) = Snapshot::load(table.place()).await?
         {
-            let expiry = self.unless_local(self.unsynced_dead().await?);
+            let expiry = match self.central {
+                true => Expiry::Except(self.unsynced_dead().await?),
+                false => Expiry::Never,
+            };
             let allowance = Allowance { consumed: snapshot.version(), reclaim_bytes: excess, expiry };
             excess -= self.tidy(table, upkeep, &snapshot, &allowance).await?;
         }
@@ -106,11 +113,6 @@ impl Housekeeping {
             self.tidy(&self.bronze, &mut upkeeps.bronze, &snapshot, &allowance).await?;
         }
         Ok(())
-    }
-
-    /// Rows that are nowhere else are never given up.
-    fn unless_local(&self, needed: HashSet<String>) -> Expiry {
-        if self.central { Expiry::Except(needed) } else { Expiry::Never }
     }
 
     /// One pass over one table; returns how much of what was asked for it freed.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::feeds::Intake;
-use super::{Charged, EdgeError, Room, RunMode, sleep_until};
+use super::{Charged, EdgeError, Progress, Room, RunMode, sleep_until};
 use crate::bronze::Bronze;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Rhythm;
@@ -33,6 +33,9 @@ pub(super) struct Stage {
     pub(super) feeds: Intake,
     pub(super) bronze: Bronze,
     pub(super) rhythm: Rhythm,
+    pub(super) batch_bytes_max: u64,
+    /// How far the pipelines are, which will make Silver of what is committed.
+    pub(super) pipelines: Vec<Arc<Progress>>,
     pub(super) rescan_interval: Duration,
     pub(super) mode: RunMode,
     pub(super) is_held: bool,
@@ -124,7 +127,7 @@ impl Stage {
     }
 
     fn empty(&self) -> Open {
-        let bytes_max = usize::try_from(self.rhythm.bytes_max).unwrap_or(usize::MAX);
+        let bytes_max = usize::try_from(self.batch_bytes_max).unwrap_or(usize::MAX);
         Open { batch: LineBatch::new(bytes_max), due: None }
     }
 
@@ -133,8 +136,8 @@ impl Stage {
         watch.follow(self.tail.folders());
     }
 
-    /// Commits what is open, and charges what it will cost on disk until it has expired: in Bronze and, about as much,
-    /// in Silver.
+    /// Commits what is open, and charges what it will cost on disk until it has expired: in Bronze and, about as much, in
+    /// the Silver of each pipeline.
     async fn flush(&mut self, open: &mut Open) -> Result<(), EdgeError> {
         let Open { batch, .. } = std::mem::replace(open, self.empty());
         let now = self.clock.now();
@@ -145,7 +148,11 @@ impl Stage {
                 self.bronze.commit(Some((&lines, first)), &mut self.tail, now).await?
             }
         };
-        self.charged.fetch_add(2 * (bytes + ENTRY_BYTES), Ordering::AcqRel);
+        for pipeline in &self.pipelines {
+            pipeline.owed.fetch_add(bytes, Ordering::AcqRel);
+        }
+        let copies = 1 + self.pipelines.len() as u64;
+        self.charged.fetch_add(copies * (bytes + ENTRY_BYTES), Ordering::AcqRel);
         Ok(())
     }
 

@@ -13,6 +13,7 @@ use super::held::HeldNote;
 use super::{EdgeError, Progress, RETRY_INTERVAL, sleep_until};
 use crate::clock::{Clock, Day};
 use crate::config::Rhythm;
+use crate::shutdown::{Phase, Shutdown};
 use crate::silver::{Judged, Pending, Silver};
 use crate::table::schema::PARTITION;
 use crate::table::{Entry, LocalTable, TableError, TableVersion, datafile, log};
@@ -29,6 +30,7 @@ pub(super) struct Stage {
     pub(super) rhythm: Rhythm,
     pub(super) progress: Arc<Progress>,
     pub(super) held: HeldNote,
+    pub(super) shutdown: Shutdown,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -38,9 +40,15 @@ struct Open {
     pending: Option<Pending>,
     /// The last Bronze version that was judged.
     judged: TableVersion,
+    /// What the Bronze files of the versions judged since the last commit have, in bytes.
+    lines_bytes: u64,
     /// When it must be committed, also where no line was for this pipeline: Bronze waits for the cursor.
     due: Option<Instant>,
 }
+
+/// So many later versions, and so many lines of each, are tried before a plugin counts as broken.
+const PROBES_MAX: usize = 16;
+const PROBE_ROWS_MAX: usize = 1_000;
 
 /// Why a Bronze version could not be judged.
 enum Held {
@@ -59,7 +67,7 @@ impl Stage {
     /// Judges until Bronze has ended and all of it is judged, or the plugin turns out broken on what is left.
     pub(super) async fn run(mut self, mut bronze_end: watch::Receiver<bool>) -> Result<(), EdgeError> {
         let mut versions = self.bronze.versions();
-        let mut open = Open { pending: None, judged: self.silver.cursor, due: None };
+        let mut open = Open { pending: None, judged: self.silver.cursor, lines_bytes: 0, due: None };
         loop {
             let ended = *bronze_end.borrow_and_update();
             let newest = *versions.borrow_and_update();
@@ -67,6 +75,9 @@ impl Stage {
                 Ok(()) => {}
                 Err(Held::Failed(error)) => return Err(error),
                 Err(Held::Plugin(error)) => {
+                    if self.others_pass(open.judged.next(), newest).await? {
+                        continue;
+                    }
                     error!(%error, "plugin is broken, the pipeline holds; Bronze keeps its lines");
                     self.commit(&mut open).await?;
                     self.held.note(&error);
@@ -96,7 +107,8 @@ impl Stage {
     }
 
     async fn catch_up(&mut self, open: &mut Open, newest: TableVersion) -> Result<(), Held> {
-        while open.judged < newest {
+        // When the patience of a stop is over, what is not judged is left for the next start.
+        while open.judged < newest && self.shutdown.phase() < Phase::Expired {
             let version = open.judged.next();
             let place = self.bronze.place();
             let entry = log::read(place, version)
@@ -104,6 +116,7 @@ impl Stage {
                 .ok_or_else(|| TableError::Gap { table: place.url().to_string(), version })?;
             self.judge(open, &entry).await?;
             open.judged = version;
+            open.lines_bytes += entry.adds.iter().map(|add| add.size.unsigned_abs()).sum::<u64>();
             open.due.get_or_insert_with(|| Instant::now() + self.rhythm.interval);
             let bytes = open.pending.as_ref().map_or(0, Pending::bytes) as u64;
             if bytes >= self.rhythm.bytes_max {
@@ -111,6 +124,25 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// Whether lines that come later pass, up to `newest`: then the plugin is not broken, and knows it.
+    async fn others_pass(&mut self, held: TableVersion, newest: TableVersion) -> Result<bool, EdgeError> {
+        for version in (held.0 + 1..=newest.0).take(PROBES_MAX).map(TableVersion) {
+            let place = self.bronze.place();
+            let Some(entry) = log::read(place, version).await? else { return Ok(false) };
+            for add in entry.adds.iter().filter(|add| add.data_change) {
+                for batch in datafile::read(place, version, &add.path).await? {
+                    let lines = of_sources(&batch, &self.sources)?;
+                    let lines = lines.slice(0, lines.num_rows().min(PROBE_ROWS_MAX));
+                    let passed = tokio::task::block_in_place(|| self.chain.apply(&lines));
+                    if passed.is_ok_and(|verdicts| verdicts.has_passed()) {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Judges the lines of one Bronze version: all of them, or none.
@@ -172,6 +204,7 @@ impl Stage {
         let before = self.silver.table.version();
         let verdict = self.silver.commit(pending, self.bronze.id(), last, &self.plugins, now).await?;
         Progress::set(&self.progress.judged, last);
+        self.progress.settle(std::mem::take(&mut open.lines_bytes));
         let counts = verdict.counts;
         if counts.dead > 0 {
             info!(

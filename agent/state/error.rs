@@ -33,6 +33,21 @@ pub enum StateError {
         /// What tells the two apart.
         difference: String,
     },
+    /// The host has another name than when the folder was begun.
+    #[error(
+        "{}: this state folder is that of host `{was}`, and this one is called `{now}`. \
+         What it ships is numbered under the name that it has: write host = \"{was}\" below [agent] to go on,\n\
+         or begin anew as `{now}`: logsmith fresh -c CONFIG (what still stands in the files is shipped again)",
+        folder.display()
+    )]
+    Host {
+        /// The folder.
+        folder: PathBuf,
+        /// The name under which it was begun.
+        was: String,
+        /// The name now.
+        now: String,
+    },
     /// A table is missing, or does not fit the others.
     #[error(
         "{}: {what}.\n\

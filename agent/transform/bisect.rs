@@ -4,6 +4,8 @@
 //! - A piece that fails is cut in two; a row that fails alone is dead. Pieces wait in a queue, so that all of one
 //!   size are tried before any of half the size: when nothing has passed after a while, the fault is everywhere,
 //!   and the plugin is broken rather than its rows.
+//! - A few rows that all fail are poisonous all the same if others passed before: the plugin is not broken then. Next
+//!   time others must have passed again.
 //! - A row that reached its deadline alone is tried once more, with more time.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -26,7 +28,21 @@ pub struct Context<'a> {
     pub fields: &'a [FieldParam<'a>],
     /// The columns that it reads.
     pub columns: &'a [Input],
+    /// What to think where no row passes.
+    pub doubt: Doubt,
 }
+
+/// Who is at fault where no row of a batch passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// The plugin, unless there is a single row.
+    Plugin,
+    /// The rows, if there are few: other rows have passed.
+    FewRows,
+}
+
+/// So many rows may be condemned together because others have passed.
+const FEW_ROWS_MAX: u32 = 64;
 
 /// What became of all rows.
 #[derive(Debug, Default)]
@@ -63,8 +79,14 @@ pub fn apply(context: &Context<'_>, rows: u32) -> Result<Settled, NoVerdicts> {
         hunt.step(piece)?;
     }
     let Hunt { mut settled, first_fault, .. } = hunt;
+    let few_rows_max = match context.doubt {
+        Doubt::Plugin => 1,
+        Doubt::FewRows => FEW_ROWS_MAX,
+    };
     match first_fault {
-        Some(reason) if settled.answers.is_empty() && rows > 1 => Err(NoVerdicts::Broken { reason }),
+        Some(reason) if settled.answers.is_empty() && rows > few_rows_max => {
+            Err(NoVerdicts::Broken { reason })
+        }
         _ => {
             settled.answers.sort_by_key(|answer| answer.first_row);
             settled.dead.sort_by_key(|dead| dead.row);

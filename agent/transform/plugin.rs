@@ -5,7 +5,7 @@ use arrow::datatypes::{Schema, SchemaRef};
 use serde_json::Value;
 use wasmtime::component::InstancePre;
 
-use super::bisect::{self, Context, NoVerdicts, Settled};
+use super::bisect::{self, Context, Doubt, NoVerdicts, Settled};
 use super::columns::{self, Input};
 use super::engine::Engine;
 use super::error::PluginError;
@@ -28,6 +28,7 @@ pub struct Plugin {
     plan: Plan,
     fingerprint: Fingerprint,
     input: Schema,
+    doubt: Doubt,
 }
 
 impl Plugin {
@@ -51,7 +52,14 @@ impl Plugin {
             sha256,
             config_hash: config_hash(config),
         };
-        Ok(Self { engine: engine.clone(), component, plan, fingerprint, input: input.clone() })
+        Ok(Self {
+            engine: engine.clone(),
+            component,
+            plan,
+            fingerprint,
+            input: input.clone(),
+            doubt: Doubt::Plugin,
+        })
     }
 
     /// Which plugin this is.
@@ -86,13 +94,22 @@ impl Plugin {
             return self.verdicts(Settled::default());
         }
         let fields = columns::fields(&self.input);
-        let context =
-            Context { component: &self.component, plan: &self.plan, fields: &fields, columns: &columns };
+        let context = Context {
+            component: &self.component,
+            plan: &self.plan,
+            fields: &fields,
+            columns: &columns,
+            doubt: self.doubt,
+        };
         let ticking = self.engine.ticking();
         let settled = bisect::apply(&context, rows);
         drop(ticking);
         match settled {
-            Ok(settled) => self.verdicts(settled),
+            Ok(settled) => {
+                let has_passed = !settled.answers.is_empty();
+                self.doubt = if has_passed { Doubt::FewRows } else { Doubt::Plugin };
+                self.verdicts(settled)
+            }
             Err(NoVerdicts::Broken { reason }) => {
                 Err(PluginError::Broken { plugin: self.label(), rows: batch.num_rows(), reason })
             }

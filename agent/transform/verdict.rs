@@ -23,6 +23,16 @@ pub struct Verdicts {
     pub instances_discarded: usize,
 }
 
+impl Verdicts {
+    /// Whether any row came through without a fault of the plugin.
+    pub fn has_passed(&self) -> bool {
+        let is_fault = |dead: &Dead| dead.kind != DeadKind::Rejected;
+        !self.source_rows.is_empty()
+            || !self.dropped.is_empty()
+            || self.dead.iter().any(|dead| !is_fault(dead))
+    }
+}
+
 /// A row that cannot be transformed, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dead {

@@ -27,8 +27,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// Rows of one call of a plugin.
 const CALL_ROWS: usize = 1_000;
-/// Rows of one batch: as many lines of this length as a commit of Bronze has by default.
-const BATCH_ROWS: usize = 31 * CALL_ROWS;
+/// Rows of one batch: few enough that the columns that native code makes stay in the processor's cache.
+const BATCH_ROWS: usize = 16 * CALL_ROWS;
 /// The `json` plugin may take so many times what the native function takes.
 const JSON_RATIO_MAX: f64 = 1.8;
 /// The boundary alone may take so many nanoseconds a row.

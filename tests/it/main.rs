@@ -27,6 +27,7 @@ mod power_loss;
 mod quarantine;
 mod readme;
 mod refusal;
+mod restart;
 mod rotation;
 mod shipped;
 mod surroundings;

@@ -1,7 +1,6 @@
 //! The plugins that we ship, as components.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
@@ -11,7 +10,7 @@ use logsmith::transform::{Limits, Plugin, PluginSource, Verdicts};
 use serde_json::{Value, json};
 
 use crate::engine::ENGINE;
-use crate::support::component;
+use crate::support::{component, real_logs};
 
 fn applied(name: &str, config: Value, lines: &[&str]) -> (RecordBatch, Verdicts) {
     let column: ArrayRef = Arc::new(lines.iter().map(Some).collect::<StringArray>());
@@ -86,11 +85,10 @@ fn access_makes_a_row_of_a_line() {
     assert_eq!(verdicts.dead[0].reason, "expected the time in brackets from byte 13 on, which is 'i'");
 }
 
-/// Needs `../shared/data`; without it there is nothing to test.
 #[test]
 fn access_reads_every_line_of_a_real_log() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/access.log");
-    let Ok(log) = std::fs::read_to_string(path) else { return };
+    let Some(logs) = real_logs() else { return };
+    let log = std::fs::read_to_string(logs.join("access.log")).expect("a log");
     let lines: Vec<&str> = log.lines().collect();
     let (rows, verdicts) = applied("access", json!({}), &lines);
     assert_eq!((lines.len(), rows.num_rows(), verdicts.dead.len()), (10_000, 10_000, 0));

@@ -1,0 +1,145 @@
+//! What a start finds after an end that nobody planned; each of these lost or doubled lines once.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+
+use crate::support::{Host, component, eventually, fail, read_back, succeed};
+
+fn line(n: usize) -> String {
+    format!("{{\"level\":\"INFO\",\"message\":\"m{n}\"}}\n")
+}
+
+fn append(host: &Host, file: &str, text: &str) {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(host.path(file))
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+}
+
+fn edit(host: &Host, change: impl Fn(String) -> String) {
+    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
+    fs::write(host.path("edge.toml"), change(edge)).unwrap();
+}
+
+fn bronze_versions(host: &Host) -> usize {
+    fs::read_dir(host.path("state/bronze/_delta_log")).map_or(0, Iterator::count)
+}
+
+/// Where a source that begins at the end began was known only once a line was committed: what was written between a
+/// crash and the next start was passed over.
+#[test]
+fn regression_a_source_that_began_at_the_end_goes_on_there_after_a_crash() {
+    let host = Host::new("builtin:json");
+    edit(&host, |edge| edge.replace("last_line_timeout", "start_at = \"end\"\nlast_line_timeout"));
+    append(&host, "logs/a.log", &line(0));
+    let mut agent = host.start();
+    eventually("the agent has begun", || bronze_versions(&host) > 1);
+    agent.kill();
+    append(&host, "logs/a.log", &(1..=50).map(line).collect::<String>());
+    host.finish();
+    assert_eq!(host.read("lake/silver/app", &["message"]).len(), 50);
+}
+
+/// The files of dead letters that a crash kept from their table were swept before a table that nobody writes any more
+/// had told of them.
+#[test]
+fn regression_dead_letters_of_a_pipeline_that_was_renamed_after_a_crash_are_kept() {
+    let host = Host::new("builtin:json");
+    fs::write(host.path("logs/a.log"), line(1) + "no json\n").unwrap();
+    edit(&host, |edge| {
+        let (before, after) = edge.split_once("[central]").unwrap();
+        let (_, sources) = after.split_once("[[source]]").unwrap();
+        format!("{before}[[source]]{sources}")
+    });
+    succeed(&mut host.edge(&["run", "--once"]));
+    // As if the agent had died between the two commits.
+    fs::remove_file(host.path("state/dead_letter/_delta_log/00000000000000000001.json")).unwrap();
+    host.configure("builtin:json", "");
+    edit(&host, |edge| edge.replace("[[pipeline]]\nname = \"app\"", "[[pipeline]]\nname = \"renamed\""));
+    host.finish();
+    // The pipeline of a new name judges what Bronze holds, too.
+    for table in ["state/dead_letter", "lake/silver/dead_letter"] {
+        let mut pipelines: Vec<String> = host
+            .read(table, &["pipeline"])
+            .iter()
+            .map(|row| row["pipeline"].as_str().unwrap().to_owned())
+            .collect();
+        pipelines.sort();
+        assert_eq!(pipelines, ["app", "renamed"], "{table}");
+    }
+}
+
+/// Which tables there are stood in Bronze only after its next commit: an agent that was killed before knew nothing of a
+/// table that it had made, and made it anew when it was lost.
+#[test]
+fn regression_a_table_made_just_before_a_kill_is_missed_when_it_is_lost() {
+    let host = Host::new("builtin:json");
+    fs::write(host.path("logs/a.log"), (0..100).map(line).collect::<String>()).unwrap();
+    host.finish();
+    let guest = component("hostile");
+    edit(&host, |edge| {
+        edge + &format!(
+            "\n[[pipeline]]\nname = \"raw\"\nplugin = \"{}\"\nconfig = {{ crime = \"none\" }}\n",
+            guest.display()
+        )
+    });
+    let mut agent = host.start();
+    let log = host.path("state/silver/raw/_delta_log");
+    eventually("the new pipeline has judged", || fs::read_dir(&log).is_ok_and(|entries| entries.count() > 1));
+    agent.kill();
+    fs::remove_dir_all(host.path("state/silver/raw")).unwrap();
+    let said = fail(&mut host.edge(&["run", "--once"]));
+    assert!(said.contains("`silver/raw` is missing"), "{said}");
+}
+
+/// Objects went on under the new name with the numbers of the old one: central waited for the first for good.
+#[test]
+fn regression_a_host_that_gets_another_name_is_refused_until_it_has_its_own_again() {
+    let host = Host::new("builtin:json");
+    fs::write(host.path("logs/a.log"), line(1)).unwrap();
+    host.finish();
+    edit(&host, |edge| edge.replace("\"h1\"", "\"h2\""));
+    for command in [&["run", "--once"][..], &["adopt"], &["adopt", "--missing", "skip"]] {
+        let said = fail(&mut host.edge(command));
+        assert!(said.contains("host = \"h1\"") && said.contains("logsmith fresh"), "{said}");
+    }
+    edit(&host, |edge| edge.replace("\"h2\"", "\"h1\""));
+    append(&host, "logs/a.log", &line(2));
+    host.finish();
+    assert_eq!(host.read("lake/silver/app", &["message"]).len(), 2);
+}
+
+/// Two lines that a plugin traps on, alone in a commit, passed for a broken plugin, and held the pipeline for good.
+#[test]
+fn regression_a_few_poisonous_lines_alone_do_not_hold_a_plugin_that_passes_others() {
+    let host = Host::new("builtin:json");
+    host.configure(component("hostile").to_str().unwrap(), "config = { crime = \"trap\" }\n");
+    fs::write(host.path("logs/a.log"), "POISON 1\nPOISON 2\n").unwrap();
+    let said = fail(&mut host.edge(&["run", "--once"]));
+    assert!(said.contains("holds"), "nothing tells whether these are odd or the plugin is: {said}");
+    append(&host, "logs/a.log", "good 1\ngood 2\n");
+    succeed(&mut host.edge(&["run", "--once"]));
+    append(&host, "logs/a.log", "POISON 3\n");
+    succeed(&mut host.edge(&["run", "--once"]));
+    let tables: [(_, &[&str]); 2] =
+        [(host.path("state/silver/app"), &["text"]), (host.path("state/dead_letter"), &["line"])];
+    let [rows, dead] = read_back(&tables).try_into().unwrap();
+    assert_eq!((rows.len(), dead.len()), (2, 3));
+}
+
+/// Paths with `..` passed `check`, and no table could be opened under them.
+#[test]
+fn regression_paths_may_go_up() {
+    let host = Host::new("builtin:json");
+    fs::create_dir(host.path("etc")).unwrap();
+    edit(&host, |edge| edge.replace("state_dir = \"state\"", "state_dir = \"../up/./state\""));
+    fs::rename(host.path("edge.toml"), host.path("etc/edge.toml")).unwrap();
+    fs::write(host.path("logs/a.log"), line(1)).unwrap();
+    let mut run = crate::support::logsmith();
+    run.current_dir(host.path("logs")).args(["run", "--once", "-c", "../etc/edge.toml"]);
+    succeed(&mut run);
+    assert_eq!(host.read("up/state/bronze", &["line"]).len(), 1);
+}
