@@ -121,3 +121,29 @@ fn regression_sync_can_be_configured_later() {
     succeed(&mut host.edge(&["run", "--once"]));
     assert_fleet_has(&host, 6_000);
 }
+
+/// Each pipeline makes Silver of the same lines, which does not go away while the central store does.
+#[test]
+fn regression_several_pipelines_without_a_central_store_stay_within_the_budget() {
+    let host = Host::new("builtin:json");
+    succeed(&mut host.edge(&["run", "--once"]));
+    with_budget(&host, "");
+    let more = ["two", "three"]
+        .map(|name| format!("\n[[pipeline]]\nname = \"{name}\"\nplugin = \"builtin:json\"\n"));
+    let mut edge = OpenOptions::new().append(true).open(host.path("edge.toml")).unwrap();
+    edge.write_all(more.concat().as_bytes()).unwrap();
+    fs::write(host.path("lake"), "not a folder").unwrap();
+    let mut random = StdRng::seed_from_u64(11);
+    let count = 8_000;
+    fs::write(host.path("logs/a.log"), lines(count, &mut random)).unwrap();
+    let agent = host.start();
+    for _ in 0..150 {
+        std::thread::sleep(Duration::from_millis(100));
+        let used = tables_bytes(&host);
+        assert!(used < 10_000_000, "{used} bytes are in use");
+    }
+    drop(agent);
+    fs::remove_file(host.path("lake")).unwrap();
+    succeed(&mut host.edge(&["run", "--once"]));
+    assert_fleet_has(&host, count);
+}
