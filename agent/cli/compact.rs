@@ -9,13 +9,24 @@ use super::{ConfigArg, central_config};
 use crate::central;
 use crate::clock::SystemClock;
 
+/// Passes in quicker succession than this would only list the landing.
+const INTERVAL_MIN: Duration = Duration::from_millis(50);
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     config: ConfigArg,
     /// Go on for ever, a pass each this long (`60s`, `5min`).
-    #[arg(long, value_parser = humantime::parse_duration, value_name = "TIME")]
+    #[arg(long, value_parser = interval, value_name = "TIME")]
     every: Option<Duration>,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(interval) if interval >= INTERVAL_MIN => Ok(interval),
+        Ok(_) => Err(format!("write at least {INTERVAL_MIN:?}")),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 pub(super) async fn main(args: Args) -> anyhow::Result<ExitCode> {

@@ -86,6 +86,9 @@ pub fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
+    if prints(&cli.command) {
+        end_with_a_closed_pipe();
+    }
     match block_on(dispatch(cli.command)) {
         Ok(code) => code,
         Err(error) => {
@@ -123,6 +126,25 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Generate(args) => generate::main(&args),
         Command::Adopt(args) => adopt::main(&args).await,
         Command::Fresh(args) => fresh::main(&args),
+    }
+}
+
+/// Whether all that the command does is to print.
+fn prints(command: &Command) -> bool {
+    match command {
+        Command::Check(_) | Command::Status(_) | Command::Show(_) => true,
+        #[cfg(feature = "central")]
+        Command::Query(_) => true,
+        _ => false,
+    }
+}
+
+/// Has the process end quietly where nobody reads what it prints any more, as in `logsmith status | head`.
+#[expect(unsafe_code, reason = "the runtime ignores the signal, and gives no other way to have it back")]
+fn end_with_a_closed_pipe() {
+    // SAFETY: this sets the default action, and no other thread has been started.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
     }
 }
 
