@@ -106,14 +106,8 @@ impl Tail {
     fn copy_at(&mut self, key: FileKey, path: PathBuf) -> Option<Copy> {
         let stat = self.stat(&path).ok().flatten()?;
         let file = stat.open(&path).ok()?;
-        if let Some(other) = self.files.at_id(stat.id).and_then(|other| self.files.get_mut(other)) {
-            if other.key == key || (other.can_be(&stat) && other.print.stands_in(&file).unwrap_or(true)) {
-                return None;
-            }
-            // The other is over, too, and the copy was given its inode.
-            other.suspect = true;
-            let other = other.key;
-            self.files.unlink_id(other, stat.id);
+        if !self.is_unknown(&stat, &file) {
+            return None;
         }
         let known = self.files.get(key)?;
         let born = Timestamp::from_micros(stat.born.unwrap_or(stat.modified / 1000));
@@ -127,15 +121,25 @@ impl Tail {
         is_copy.then_some(Copy { stranger, file, form: Form::Plain })
     }
 
+    /// Whether `file` is none that is known. One that is over, and whose inode it was given, is noted as such.
+    pub(super) fn is_unknown(&mut self, stat: &Stat, file: &File) -> bool {
+        let Some(other) = self.files.at_id(stat.id).and_then(|other| self.files.get_mut(other)) else {
+            return true;
+        };
+        let is_same =
+            other.can_be(stat) && (other.is_compressed || other.print.stands_in(file).unwrap_or(true));
+        if !is_same {
+            other.suspect = true;
+            let other = other.key;
+            self.files.unlink_id(other, stat.id);
+        }
+        !is_same
+    }
+
     /// The compressed file at `path`, if it is unknown and holds the bytes of the file that ended.
-    fn compressed_copy_at(&self, key: FileKey, path: PathBuf) -> Option<Copy> {
+    fn compressed_copy_at(&mut self, key: FileKey, path: PathBuf) -> Option<Copy> {
         let stat = self.stat(&path).ok().flatten()?;
-        if self
-            .files
-            .at_id(stat.id)
-            .and_then(|other| self.files.get(other))
-            .is_some_and(|other| other.is(&stat))
-        {
+        if !self.is_unknown(&stat, &stat.open(&path).ok()?) {
             return None;
         }
         let known = self.files.get(key)?;

@@ -108,12 +108,17 @@ pub(super) fn copied_length(
     Ok((stands && length >= offset).then_some(length))
 }
 
-/// The length of the text in a compressed file.
+/// The head and the length of the text in a compressed file.
 ///
 /// # Errors
 /// It cannot be read, or is not whole: it may be in the making.
-pub(super) fn length(file: File) -> io::Result<u64> {
-    walk(file, |_, _| {})
+pub(super) fn head_and_length(file: File) -> io::Result<(Window, u64)> {
+    let mut head = Vec::new();
+    let length = walk(file, |_, bytes| {
+        let room = HEAD_BYTES - head.len();
+        head.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
+    })?;
+    Ok((Window::over(0, &head), length))
 }
 
 /// Whether the text in a compressed file begins with what `head` saw; not where it saw nothing.

@@ -13,6 +13,7 @@ use super::files::{Look, Place};
 use super::handles::Rank;
 use super::identity::{FileId, Stat, births_agree};
 use super::judge::Begin;
+use super::missed::Vacated;
 use super::positions::FileKey;
 use super::source::{Walk, is_compressed};
 use super::{Tail, later, rank};
@@ -82,6 +83,9 @@ impl Tail {
         self.scans += 1;
         self.rescan = false;
         self.tell_time(now);
+        if self.scans == 1 {
+            self.vacate_rotated(now);
+        }
         let mut scan = self.begin_scan(now);
         for (source, path) in self.walk(&mut scan) {
             self.look_at(&mut scan, source, path);
@@ -90,9 +94,15 @@ impl Tail {
         self.bound_deleted(&mut scan);
         self.look_into_changed();
         self.judge_suspects(&mut scan);
+        // What stands where another file was comes first: others may be copies of it.
+        let vacated: HashSet<&Path> = self.vacated.iter().map(Vacated::path).collect();
+        let is_place_new = |at: &Path| !vacated.contains(at);
+        scan.strangers.sort_by_cached_key(|stranger| is_place_new(&stranger.path));
+        let successors = scan.strangers.partition_point(|stranger| !is_place_new(&stranger.path));
         for at in 0..scan.strangers.len() {
             let Some(stranger) = scan.strangers.get(at).cloned() else { break };
-            self.meet(&mut scan, &stranger, Begin::BySource);
+            let begin = if at < successors { Begin::Anew } else { Begin::BySource };
+            self.meet(&mut scan, &stranger, begin);
         }
         self.look_for_missed(&mut scan);
         self.held.retain(|_, held| held.scan == self.scans);
@@ -161,7 +171,7 @@ impl Tail {
         let key = self.files.at_id(stat.id).or_else(|| self.renumbered(scan, &path, &stat));
         match key.and_then(|key| self.files.get_mut(key)) {
             Some(known) if known.seen == self.scans => {}
-            Some(known) if known.can_be(&stat) => {
+            Some(known) if known.can_be(&stat) && !known.is_compressed => {
                 let (key, is_moved) = (known.key, *known.path != *path);
                 known.source = Some(source);
                 known.source_name =
@@ -173,7 +183,10 @@ impl Tail {
             }
             known => {
                 match known.map(|known| (known.key, known.is_seen())) {
-                    Some((key, false)) => self.depart(key, 0),
+                    Some((key, false)) => {
+                        self.vacate(key, scan.now);
+                        self.depart(key, 0);
+                    }
                     // The inode was given to another file.
                     Some((key, true)) => self.files.unlink_id(key, stat.id),
                     None => {}
@@ -205,6 +218,7 @@ impl Tail {
         known.seen = self.scans;
         known.place = place;
         if known.is_compressed {
+            known.looked = Look { size: known.size, modified: stat.modified };
             return;
         }
         known.suspect |= stat.size < known.size_seen();
@@ -287,7 +301,8 @@ impl Tail {
         let Some(known) = self.files.get(key) else { return true };
         let paths = listing.get(&known.id.ino).map_or(&[] as &[PathBuf], Vec::as_slice);
         let found = paths.iter().find_map(|path| {
-            let stat = self.stat(path).ok().flatten().filter(|stat| known.can_be(stat))?;
+            let is_like = |stat: &Stat| known.can_be(stat) && known.is_compressed == is_compressed(path);
+            let stat = self.stat(path).ok().flatten().filter(is_like)?;
             Some((path, stat))
         });
         let Some((path, stat)) = found else { return false };
