@@ -169,7 +169,7 @@ impl Tail {
             known.offset = print.tail.end();
             known.print = print;
         }
-        known.size = stat.size;
+        known.size = if is_compressed { stat.size.max(known.offset) } else { stat.size };
         known.place = place;
         known.seen = self.scans;
         // First: what was last seen at the old place is of another file by now.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::Tail;
 use super::end::BIRTH_SLACK;
 use super::files::Place;
-use super::gunzip::{begins_like, head_and_length};
+use super::gunzip::{beginning, begins_like, head_and_length};
 use super::identity::{Stat, Window};
 use super::judge::Begin;
 use super::later;
@@ -215,17 +215,12 @@ impl Tail {
         if later(written, BIRTH_SLACK) < vacated.since {
             return Taking::Settled;
         }
-        let heads = self
-            .files
-            .iter()
-            .map(|known| known.print.head)
-            .chain([vacated.head])
-            .chain(self.gone_heads.iter().copied());
         let text = stat.open(path).and_then(|file| {
-            for head in heads.collect::<HashSet<_>>() {
-                if begins_like(&file, &head)? {
-                    return Ok(None);
-                }
+            let text = beginning(&file)?;
+            let is_known = self.files.iter().any(|known| begins_like(&text, known.print.windows()));
+            let mut gone = self.gone_heads.iter().chain([&vacated.head]);
+            if is_known || gone.any(|head| begins_like(&text, [head].into_iter())) {
+                return Ok(None);
             }
             head_and_length(file).map(Some)
         });

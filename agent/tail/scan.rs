@@ -173,9 +173,14 @@ impl Tail {
             Some(known) if known.seen == self.scans => {}
             Some(known) if known.can_be(&stat) && !known.is_compressed => {
                 let (key, is_moved) = (known.key, *known.path != *path);
+                // A file known as empty may have been written to, copied and truncated since it was last looked at.
+                let may_have_held = !known.is_seen() && known.looked.modified != stat.modified;
                 known.source = Some(source);
                 known.source_name =
                     self.names.get(source).map_or_else(|| Arc::clone(&known.source_name), Arc::clone);
+                if may_have_held {
+                    self.vacate(key, scan.now);
+                }
                 self.sighted(scan, key, &stat, Place::Included);
                 if is_moved {
                     self.moved_to(scan, key, &path, &stat);

@@ -227,3 +227,22 @@ fn a_file_that_was_deleted_for_its_compressed_copy_before_a_restart_is_read_on_i
     assert_eq!(rig.run(), ["late"]);
     assert_eq!(rig.tail.counters().vanished_bytes, 0);
 }
+
+#[test]
+fn a_compressed_copy_that_is_shorter_than_what_was_read_is_not_read_again() {
+    let mut rig = Rig::new("app.log");
+    for lines in [10, 3_000] {
+        rig.append("app.log", numbered("line", 0..lines));
+        rig.run();
+        rig.copy("app.log", "app.log.1");
+        rig.append("app.log", "read live\n");
+        rig.read_all();
+        rig.truncate("app.log");
+        gzip(&rig, "app.log.1");
+        rig.run();
+        rig.restart();
+        rig.append("app.log", "new\n");
+        assert_eq!(rig.run(), ["new"]);
+        rig.remove("app.log.1.gz");
+    }
+}
