@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use super::end::Cause;
 use super::files::{Look, Place};
-use super::handles::Rank;
 use super::identity::{FileId, Stat, births_agree};
 use super::judge::Begin;
 use super::missed::Vacated;
@@ -218,7 +217,7 @@ impl Tail {
     }
 
     /// Notes what a scan sees of a known file.
-    fn sighted(&mut self, scan: &Scan, key: FileKey, stat: &Stat, place: Place) {
+    pub(super) fn sighted(&mut self, scan: &Scan, key: FileKey, stat: &Stat, place: Place) {
         let Some(known) = self.files.get_mut(key) else { return };
         known.seen = self.scans;
         known.place = place;
@@ -317,40 +316,6 @@ impl Tail {
         self.files.move_to(key, path);
         scan.report.renamed += 1;
         true
-    }
-
-    /// A file to which no path leads is read through its handle until nothing more comes.
-    fn read_out(&mut self, scan: &mut Scan, key: FileKey, stat: &Stat) {
-        let is_new = self.files.get(key).is_some_and(|known| known.place != Place::Unlinked);
-        if is_new {
-            self.vacate(key, scan.now);
-        }
-        self.sighted(scan, key, stat, Place::Unlinked);
-        self.handles.set_rank(key, Rank::Unlinked);
-        let Some(known) = self.files.get_mut(key) else { return };
-        if is_new {
-            known.grown = scan.now;
-        }
-        if self.files.get(key).and_then(|known| self.end_due(known)).is_some_and(|due| due <= scan.now) {
-            self.end(scan, key, Cause::Gone);
-        }
-    }
-
-    /// Lets go of deleted files while they take more disk space than they may: those that are read first, then those
-    /// that were deleted, or grew, the longest ago.
-    fn bound_deleted(&mut self, scan: &mut Scan) {
-        let deleted = self.files.iter().filter(|known| known.place == Place::Unlinked);
-        let mut deleted: Vec<_> =
-            deleted.map(|known| (known.unread() > 0, known.grown, known.key, known.looked.size)).collect();
-        let mut bytes: u64 = deleted.iter().map(|(.., size)| size).sum();
-        deleted.sort_unstable();
-        for (_, _, key, size) in deleted {
-            if bytes <= self.limits.deleted_bytes_max {
-                break;
-            }
-            bytes -= size;
-            self.end(scan, key, Cause::Gone);
-        }
     }
 
     fn forget_if_old(&mut self, scan: &mut Scan, key: FileKey) {
