@@ -106,14 +106,8 @@ impl Tail {
     fn copy_at(&mut self, key: FileKey, path: PathBuf) -> Option<Copy> {
         let stat = self.stat(&path).ok().flatten()?;
         let file = stat.open(&path).ok()?;
-        if let Some(other) = self.files.at_id(stat.id).and_then(|other| self.files.get_mut(other)) {
-            if other.key == key || (other.can_be(&stat) && other.print.stands_in(&file).unwrap_or(true)) {
-                return None;
-            }
-            // The other is over, too, and the copy was given its inode.
-            other.suspect = true;
-            let other = other.key;
-            self.files.unlink_id(other, stat.id);
+        if !self.is_unknown(&stat, &file) {
+            return None;
         }
         let known = self.files.get(key)?;
         let born = Timestamp::from_micros(stat.born.unwrap_or(stat.modified / 1000));
@@ -127,15 +121,25 @@ impl Tail {
         is_copy.then_some(Copy { stranger, file, form: Form::Plain })
     }
 
+    /// Whether `file` is none that is known. One that is over, and whose inode it was given, is noted as such.
+    pub(super) fn is_unknown(&mut self, stat: &Stat, file: &File) -> bool {
+        let Some(other) = self.files.at_id(stat.id).and_then(|other| self.files.get_mut(other)) else {
+            return true;
+        };
+        let is_same =
+            other.can_be(stat) && (other.is_compressed || other.print.stands_in(file).unwrap_or(true));
+        if !is_same {
+            other.suspect = true;
+            let other = other.key;
+            self.files.unlink_id(other, stat.id);
+        }
+        !is_same
+    }
+
     /// The compressed file at `path`, if it is unknown and holds the bytes of the file that ended.
-    fn compressed_copy_at(&self, key: FileKey, path: PathBuf) -> Option<Copy> {
+    fn compressed_copy_at(&mut self, key: FileKey, path: PathBuf) -> Option<Copy> {
         let stat = self.stat(&path).ok().flatten()?;
-        if self
-            .files
-            .at_id(stat.id)
-            .and_then(|other| self.files.get(other))
-            .is_some_and(|other| other.is(&stat))
-        {
+        if !self.is_unknown(&stat, &stat.open(&path).ok()?) {
             return None;
         }
         let known = self.files.get(key)?;
@@ -165,7 +169,7 @@ impl Tail {
             known.offset = print.tail.end();
             known.print = print;
         }
-        known.size = stat.size;
+        known.size = if is_compressed { stat.size.max(known.offset) } else { stat.size };
         known.place = place;
         known.seen = self.scans;
         // First: what was last seen at the old place is of another file by now.
@@ -186,6 +190,40 @@ impl Tail {
         self.handles.take(key);
         if !is_compressed || rank != Rank::Idle {
             self.handles.keep(key, copy.file, rank);
+        }
+    }
+
+    /// A file to which no path leads is read through its handle until nothing more comes.
+    pub(super) fn read_out(&mut self, scan: &mut Scan, key: FileKey, stat: &Stat) {
+        let is_new = self.files.get(key).is_some_and(|known| known.place != Place::Unlinked);
+        if is_new {
+            self.vacate(key, scan.now);
+        }
+        self.sighted(scan, key, stat, Place::Unlinked);
+        self.handles.set_rank(key, Rank::Unlinked);
+        let Some(known) = self.files.get_mut(key) else { return };
+        if is_new {
+            known.grown = scan.now;
+        }
+        if self.files.get(key).and_then(|known| self.end_due(known)).is_some_and(|due| due <= scan.now) {
+            self.end(scan, key, Cause::Gone);
+        }
+    }
+
+    /// Lets go of deleted files while they take more disk space than they may: those that are read first, then those
+    /// that were deleted, or grew, the longest ago.
+    pub(super) fn bound_deleted(&mut self, scan: &mut Scan) {
+        let deleted = self.files.iter().filter(|known| known.place == Place::Unlinked);
+        let mut deleted: Vec<_> =
+            deleted.map(|known| (known.unread() > 0, known.grown, known.key, known.looked.size)).collect();
+        let mut bytes: u64 = deleted.iter().map(|(.., size)| size).sum();
+        deleted.sort_unstable();
+        for (_, _, key, size) in deleted {
+            if bytes <= self.limits.deleted_bytes_max {
+                break;
+            }
+            bytes -= size;
+            self.end(scan, key, Cause::Gone);
         }
     }
 

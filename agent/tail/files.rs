@@ -194,7 +194,7 @@ impl Known {
             size: self.size,
             print: self.print.clone(),
             open_line: self.before == Before::OpenLine,
-            rotated: self.place == Place::Rotated,
+            rotated: matches!(self.place, Place::Rotated | Place::Unlinked),
             compressed: self.is_compressed,
             gone: false,
         }

@@ -12,6 +12,7 @@ use flate2::read::MultiGzDecoder;
 
 use super::files::Known;
 use super::identity::{Fingerprint, HEAD_BYTES, Stat, Window};
+use super::rotation::HEAD_ALONE_BYTES;
 
 /// What is decompressed ahead of the offset.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -77,8 +78,8 @@ impl Known {
     }
 }
 
-/// The length of the text in a compressed file that holds all that was read of a file, of which `unread` bytes were not;
-/// none if it does not.
+/// The length of the text in a compressed file that is a copy of a file, of which `unread` bytes were not read; none if it
+/// is no copy.
 pub(super) fn copied_length(
     stat: &Stat,
     file: File,
@@ -86,7 +87,7 @@ pub(super) fn copied_length(
     unread: u64,
 ) -> io::Result<Option<u64>> {
     let offset = print.tail.end();
-    if !begins_like(&file, &print.head)? {
+    if !begins_like(&beginning(&file)?, print.windows()) {
         return Ok(None);
     }
     // Where all was read, the length that gzip notes at the end says enough.
@@ -104,26 +105,40 @@ pub(super) fn copied_length(
             }
         }
     })?;
+    // It was copied earlier than it was read, perhaps: then it holds the earlier windows.
+    windows.retain(|(window, _)| window.len() > 0 && window.end() <= length);
     let stands = windows.iter().all(|(window, kept)| kept.len() == window.len() && window.opens(kept));
-    Ok((stands && length >= offset).then_some(length))
+    let is_told = windows.iter().any(|(window, _)| window.start() > 0) || length >= offset;
+    Ok((stands && (is_told || length <= HEAD_ALONE_BYTES)).then_some(length))
 }
 
-/// The length of the text in a compressed file.
+/// The head and the length of the text in a compressed file.
 ///
 /// # Errors
 /// It cannot be read, or is not whole: it may be in the making.
-pub(super) fn length(file: File) -> io::Result<u64> {
-    walk(file, |_, _| {})
+pub(super) fn head_and_length(file: File) -> io::Result<(Window, u64)> {
+    let mut head = Vec::new();
+    let length = walk(file, |_, bytes| {
+        let room = HEAD_BYTES - head.len();
+        head.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
+    })?;
+    Ok((Window::over(0, &head), length))
 }
 
-/// Whether the text in a compressed file begins with what `head` saw; not where it saw nothing.
-pub(super) fn begins_like(file: &File, head: &Window) -> io::Result<bool> {
-    let mut bytes = [0; HEAD_BYTES];
-    let mut decoder = decoder(file.try_clone()?);
-    let bytes = read(&mut decoder, &mut bytes)?;
+/// The first bytes of the text in a compressed file, for [`begins_like`].
+pub(super) fn beginning(file: &File) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; HEAD_BYTES];
+    let len = read(&mut decoder(file.try_clone()?), &mut bytes)?.len();
+    bytes.truncate(len);
     // The clone moves the place at which the file is read on.
     rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0))?;
-    Ok(head.len() > 0 && head.opens(bytes))
+    Ok(bytes)
+}
+
+/// Whether a text begins as the longest of these windows says that begins with a file and is no longer than the text.
+pub(super) fn begins_like<'a>(text: &[u8], windows: impl Iterator<Item = &'a Window>) -> bool {
+    let fit = windows.filter(|window| window.start() == 0 && (1..=text.len()).contains(&window.len()));
+    fit.max_by_key(|window| window.len()).is_some_and(|window| window.opens(text))
 }
 
 fn decoder(file: File) -> MultiGzDecoder<BufReader<File>> {

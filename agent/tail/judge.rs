@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::end::Cause;
 use super::files::{Known, Place};
-use super::identity::{FileId, Fingerprint};
+use super::identity::{FileId, Fingerprint, Window};
 use super::positions::FileKey;
 use super::read::end_of_lines;
 use super::rotation::{HOLD, STRONG_BYTES, equal_so_far, origins};
@@ -210,13 +210,14 @@ impl Tail {
     }
 
     /// Takes up a compressed file whose text is `size` bytes long, to be read from its beginning.
-    pub(super) fn add_compressed(&mut self, scan: &mut Scan, stranger: &Stranger, size: u64) {
+    pub(super) fn add_compressed(&mut self, scan: &mut Scan, stranger: &Stranger, head: Window, size: u64) {
         let Stranger { path, source, stat } = stranger;
         let Some(name) = self.names.get(*source) else { return };
         let key = self.next_key;
         self.next_key = key.next();
         let mut known = Known::new(key, (*source, Arc::clone(name)), path, stat, scan.now);
         known.is_compressed = true;
+        known.print.head = head;
         known.size = size;
         known.looked.size = size;
         known.place = Place::Rotated;

@@ -7,14 +7,16 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Tail;
 use super::end::BIRTH_SLACK;
-use super::gunzip::{begins_like, length};
-use super::identity::{FileId, Stat, Window};
+use super::files::Place;
+use super::gunzip::{beginning, begins_like, head_and_length};
+use super::identity::{Stat, Window};
 use super::judge::Begin;
 use super::later;
 use super::positions::FileKey;
@@ -41,6 +43,11 @@ pub(super) struct Vacated {
 }
 
 impl Vacated {
+    /// The path.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Brings times that lie in the future down to `now`.
     pub(super) fn set_back(&mut self, now: Timestamp) {
         self.since = self.since.min(now);
@@ -73,6 +80,33 @@ impl Tail {
         });
     }
 
+    /// At a start: what was rotated before was followed by others, which may have been rotated on, too, before a commit
+    /// told of them.
+    pub(super) fn vacate_rotated(&mut self, now: Timestamp) {
+        let mut since: HashMap<PathBuf, (usize, Timestamp, Window)> = HashMap::new();
+        for known in self.files.iter() {
+            let source = known.source.and_then(|at| Some((at, self.sources.get(at)?)));
+            let (Some((at, source)), Some(plain)) = (source, uncompressed(&known.path)) else { continue };
+            let is_origin = |origin: &PathBuf| {
+                let is_added = plain.as_os_str().as_bytes().starts_with(origin.as_os_str().as_bytes());
+                (known.place == Place::Rotated || is_added) && source.matches(origin)
+            };
+            for origin in origins(&plain).into_iter().filter(is_origin) {
+                let last = since.entry(origin).or_insert((at, known.since, known.print.head));
+                if last.1 < known.since {
+                    *last = (at, known.since, known.print.head);
+                }
+            }
+        }
+        let until = later(now, AWAITED);
+        let vacated = since.into_iter().filter(|(path, _)| self.files.at_path(path).is_empty());
+        let vacated = vacated.map(|(path, (source, since, head))| {
+            let path = path.into();
+            Vacated { path, source, since, head, until }
+        });
+        self.vacated.extend(vacated.collect::<Vec<_>>());
+    }
+
     /// Notes that nothing stands at a path that a source names: what does from now on may be gone at the next scan.
     pub(super) fn await_file(&mut self, scan: &Scan, source: usize, path: &Path) {
         let until = later(scan.now, AWAITED);
@@ -101,7 +135,10 @@ impl Tail {
         let (mut seen, mut unsettled) = (HashSet::new(), BTreeSet::new());
         for _ in 0..LISTINGS {
             let mut is_news = false;
-            for path in folders.iter().flat_map(|folder| names_in(folder)) {
+            let mut paths: Vec<PathBuf> = folders.iter().flat_map(|folder| names_in(folder)).collect();
+            // While a file is compressed both stand there for a moment.
+            paths.sort_by_cached_key(|path| is_compressed(path));
+            for path in paths {
                 let Some(plain) = uncompressed(&path) else { continue };
                 let left = origins(&plain).iter().find_map(|origin| by_path.get(&**origin).cloned());
                 let Some(left) = left else { continue };
@@ -139,10 +176,16 @@ impl Tail {
 
     fn take_missed(&mut self, scan: &mut Scan, vacated: &Vacated, path: &Path, stat: Stat) -> Taking {
         let born = Timestamp::from_micros(stat.born.unwrap_or(stat.modified / 1000));
-        let is_known =
-            self.is_known(&stat) || self.held.contains_key(&stat.id) || scan.forgotten.contains(&stat.id);
-        if is_known || later(born, BIRTH_SLACK) < vacated.since {
+        if later(born, BIRTH_SLACK) < vacated.since
+            || self.held.contains_key(&stat.id)
+            || scan.forgotten.contains(&stat.id)
+        {
             return Taking::Settled;
+        }
+        match stat.open(path) {
+            Ok(file) if self.is_unknown(&stat, &file) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Taking::MovedOn,
+            Ok(_) | Err(_) => return Taking::Settled,
         }
         if is_compressed(path) {
             return self.take_missed_compressed(scan, vacated, path, stat);
@@ -172,35 +215,25 @@ impl Tail {
         if later(written, BIRTH_SLACK) < vacated.since {
             return Taking::Settled;
         }
-        let heads = self
-            .files
-            .iter()
-            .map(|known| known.print.head)
-            .chain([vacated.head])
-            .chain(self.gone_heads.iter().copied());
         let text = stat.open(path).and_then(|file| {
-            for head in heads.collect::<HashSet<_>>() {
-                if begins_like(&file, &head)? {
-                    return Ok(None);
-                }
+            let text = beginning(&file)?;
+            let is_known = self.files.iter().any(|known| begins_like(&text, known.print.windows()));
+            let mut gone = self.gone_heads.iter().chain([&vacated.head]);
+            if is_known || gone.any(|head| begins_like(&text, [head].into_iter())) {
+                return Ok(None);
             }
-            length(file).map(Some)
+            head_and_length(file).map(Some)
         });
         match text {
-            Ok(Some(size)) => {
+            Ok(Some((head, size))) => {
                 let stranger = Stranger { path: path.to_owned(), source: vacated.source, stat };
-                self.add_compressed(scan, &stranger, size);
+                self.add_compressed(scan, &stranger, head, size);
                 Taking::Settled
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Taking::MovedOn,
             Err(_) if scan.now < later(written, AWAITED) => Taking::InTheMaking,
             Ok(None) | Err(_) => Taking::Settled,
         }
-    }
-
-    fn is_known(&self, stat: &Stat) -> bool {
-        let known = |id: FileId| self.files.at_id(id).and_then(|key| self.files.get(key));
-        known(stat.id).is_some_and(|known| known.is(stat))
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) const HOLD: Duration = Duration::from_secs(10);
 pub(super) const STRONG_BYTES: u64 = HEAD_BYTES as u64;
 
 /// A copy that is shorter than what was read may be this long to be told by its first bytes alone.
-const HEAD_ALONE_BYTES: u64 = 4096;
+pub(super) const HEAD_ALONE_BYTES: u64 = 4096;
 
 /// The paths whose rotated copy could stand at `path`.
 pub(super) fn origins(path: &Path) -> Vec<PathBuf> {

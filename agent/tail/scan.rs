@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use super::end::Cause;
 use super::files::{Look, Place};
-use super::handles::Rank;
 use super::identity::{FileId, Stat, births_agree};
 use super::judge::Begin;
+use super::missed::Vacated;
 use super::positions::FileKey;
 use super::source::{Walk, is_compressed};
 use super::{Tail, later, rank};
@@ -82,6 +82,9 @@ impl Tail {
         self.scans += 1;
         self.rescan = false;
         self.tell_time(now);
+        if self.scans == 1 {
+            self.vacate_rotated(now);
+        }
         let mut scan = self.begin_scan(now);
         for (source, path) in self.walk(&mut scan) {
             self.look_at(&mut scan, source, path);
@@ -90,9 +93,15 @@ impl Tail {
         self.bound_deleted(&mut scan);
         self.look_into_changed();
         self.judge_suspects(&mut scan);
+        // What stands where another file was comes first: others may be copies of it.
+        let vacated: HashSet<&Path> = self.vacated.iter().map(Vacated::path).collect();
+        let is_place_new = |at: &Path| !vacated.contains(at);
+        scan.strangers.sort_by_cached_key(|stranger| is_place_new(&stranger.path));
+        let successors = scan.strangers.partition_point(|stranger| !is_place_new(&stranger.path));
         for at in 0..scan.strangers.len() {
             let Some(stranger) = scan.strangers.get(at).cloned() else { break };
-            self.meet(&mut scan, &stranger, Begin::BySource);
+            let begin = if at < successors { Begin::Anew } else { Begin::BySource };
+            self.meet(&mut scan, &stranger, begin);
         }
         self.look_for_missed(&mut scan);
         self.held.retain(|_, held| held.scan == self.scans);
@@ -161,11 +170,16 @@ impl Tail {
         let key = self.files.at_id(stat.id).or_else(|| self.renumbered(scan, &path, &stat));
         match key.and_then(|key| self.files.get_mut(key)) {
             Some(known) if known.seen == self.scans => {}
-            Some(known) if known.can_be(&stat) => {
+            Some(known) if known.can_be(&stat) && !known.is_compressed => {
                 let (key, is_moved) = (known.key, *known.path != *path);
+                // A file known as empty may have been written to, copied and truncated since it was last looked at.
+                let may_have_held = !known.is_seen() && known.looked.modified != stat.modified;
                 known.source = Some(source);
                 known.source_name =
                     self.names.get(source).map_or_else(|| Arc::clone(&known.source_name), Arc::clone);
+                if may_have_held {
+                    self.vacate(key, scan.now);
+                }
                 self.sighted(scan, key, &stat, Place::Included);
                 if is_moved {
                     self.moved_to(scan, key, &path, &stat);
@@ -173,7 +187,10 @@ impl Tail {
             }
             known => {
                 match known.map(|known| (known.key, known.is_seen())) {
-                    Some((key, false)) => self.depart(key, 0),
+                    Some((key, false)) => {
+                        self.vacate(key, scan.now);
+                        self.depart(key, 0);
+                    }
                     // The inode was given to another file.
                     Some((key, true)) => self.files.unlink_id(key, stat.id),
                     None => {}
@@ -200,11 +217,12 @@ impl Tail {
     }
 
     /// Notes what a scan sees of a known file.
-    fn sighted(&mut self, scan: &Scan, key: FileKey, stat: &Stat, place: Place) {
+    pub(super) fn sighted(&mut self, scan: &Scan, key: FileKey, stat: &Stat, place: Place) {
         let Some(known) = self.files.get_mut(key) else { return };
         known.seen = self.scans;
         known.place = place;
         if known.is_compressed {
+            known.looked = Look { size: known.size, modified: stat.modified };
             return;
         }
         known.suspect |= stat.size < known.size_seen();
@@ -287,7 +305,8 @@ impl Tail {
         let Some(known) = self.files.get(key) else { return true };
         let paths = listing.get(&known.id.ino).map_or(&[] as &[PathBuf], Vec::as_slice);
         let found = paths.iter().find_map(|path| {
-            let stat = self.stat(path).ok().flatten().filter(|stat| known.can_be(stat))?;
+            let is_like = |stat: &Stat| known.can_be(stat) && known.is_compressed == is_compressed(path);
+            let stat = self.stat(path).ok().flatten().filter(is_like)?;
             Some((path, stat))
         });
         let Some((path, stat)) = found else { return false };
@@ -297,40 +316,6 @@ impl Tail {
         self.files.move_to(key, path);
         scan.report.renamed += 1;
         true
-    }
-
-    /// A file to which no path leads is read through its handle until nothing more comes.
-    fn read_out(&mut self, scan: &mut Scan, key: FileKey, stat: &Stat) {
-        let is_new = self.files.get(key).is_some_and(|known| known.place != Place::Unlinked);
-        if is_new {
-            self.vacate(key, scan.now);
-        }
-        self.sighted(scan, key, stat, Place::Unlinked);
-        self.handles.set_rank(key, Rank::Unlinked);
-        let Some(known) = self.files.get_mut(key) else { return };
-        if is_new {
-            known.grown = scan.now;
-        }
-        if self.files.get(key).and_then(|known| self.end_due(known)).is_some_and(|due| due <= scan.now) {
-            self.end(scan, key, Cause::Gone);
-        }
-    }
-
-    /// Lets go of deleted files while they take more disk space than they may: those that are read first, then those
-    /// that were deleted, or grew, the longest ago.
-    fn bound_deleted(&mut self, scan: &mut Scan) {
-        let deleted = self.files.iter().filter(|known| known.place == Place::Unlinked);
-        let mut deleted: Vec<_> =
-            deleted.map(|known| (known.unread() > 0, known.grown, known.key, known.looked.size)).collect();
-        let mut bytes: u64 = deleted.iter().map(|(.., size)| size).sum();
-        deleted.sort_unstable();
-        for (_, _, key, size) in deleted {
-            if bytes <= self.limits.deleted_bytes_max {
-                break;
-            }
-            bytes -= size;
-            self.end(scan, key, Cause::Gone);
-        }
     }
 
     fn forget_if_old(&mut self, scan: &mut Scan, key: FileKey) {

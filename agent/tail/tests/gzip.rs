@@ -173,3 +173,76 @@ fn a_file_that_got_the_inode_of_one_that_was_compressed_is_read() {
         assert_eq!(rig.rows.len(), 20 * 101, "{births:?}");
     }
 }
+
+#[test]
+fn a_missed_generation_that_stands_there_both_plain_and_compressed_is_read_once() {
+    for kept in ["plain", "compressed"] {
+        let mut rig = Rig::new("app.log");
+        rig.append("app.log", numbered("first", 0..100));
+        rig.run();
+        rig.rename("app.log", "app.log.2");
+        rig.append("app.log.1", numbered("second", 0..100));
+        assert!(Command::new("gzip").arg("-k").arg(rig.path("app.log.1")).status().unwrap().success());
+        assert_eq!(rig.run(), split(&numbered("second", 0..100)));
+        rig.remove(if kept == "plain" { "app.log.1.gz" } else { "app.log.1" });
+        for _ in 0..3 {
+            rig.pass(6);
+            assert!(rig.run().is_empty(), "{kept}");
+        }
+        rig.restart();
+        assert!(rig.run().is_empty(), "{kept}");
+    }
+}
+
+#[test]
+fn a_compressed_file_is_remembered_across_several_restarts() {
+    let mut rig = Rig::new("app.log");
+    rig.append("app.log", numbered("first", 0..100));
+    rig.run();
+    rig.rename("app.log", "app.log.1");
+    gzip(&rig, "app.log.1");
+    rig.append("app.log", "second\n");
+    rig.restart();
+    assert_eq!(rig.run(), ["second"]);
+    for round in 0..3 {
+        rig.restart();
+        rig.append("new", format!("other {round}\n"));
+        rig.rename("new", "app.log");
+        assert_eq!(rig.run(), [format!("other {round}")]);
+    }
+}
+
+#[test]
+fn a_file_that_was_deleted_for_its_compressed_copy_before_a_restart_is_read_on_in_that() {
+    let mut rig = Rig::new("app.log");
+    rig.append("app.log", numbered("first", 0..100));
+    rig.run();
+    rig.rename("app.log", "app.log.1");
+    rig.append("app.log.1", "late\n");
+    rig.tail.scan(rig.now);
+    gzip(&rig, "app.log.1");
+    rig.tail.scan(rig.now);
+    rig.commit(LineBatch::new(0));
+    rig.restart();
+    assert_eq!(rig.run(), ["late"]);
+    assert_eq!(rig.tail.counters().vanished_bytes, 0);
+}
+
+#[test]
+fn a_compressed_copy_that_is_shorter_than_what_was_read_is_not_read_again() {
+    let mut rig = Rig::new("app.log");
+    for lines in [10, 3_000] {
+        rig.append("app.log", numbered("line", 0..lines));
+        rig.run();
+        rig.copy("app.log", "app.log.1");
+        rig.append("app.log", "read live\n");
+        rig.read_all();
+        rig.truncate("app.log");
+        gzip(&rig, "app.log.1");
+        rig.run();
+        rig.restart();
+        rig.append("app.log", "new\n");
+        assert_eq!(rig.run(), ["new"]);
+        rig.remove("app.log.1.gz");
+    }
+}

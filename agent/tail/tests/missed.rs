@@ -127,3 +127,18 @@ fn a_generation_is_read_that_came_and_went_where_a_scan_had_found_nothing() {
     lines.sort();
     assert_eq!(lines, ["second", "third"]);
 }
+
+#[test]
+fn a_generation_that_was_written_copied_and_truncated_in_a_file_known_as_empty_is_read() {
+    let mut rig = Rig::new("app.log");
+    rig.append("app.log", "");
+    rig.run();
+    for generation in ["first", "second"] {
+        rig.append("app.log", numbered(generation, 0..10));
+        copy_truncate(&rig, "app.log");
+        if generation == "second" {
+            rig.restart();
+        }
+        assert_eq!(rig.run(), split(&numbered(generation, 0..10)));
+    }
+}
