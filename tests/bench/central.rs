@@ -191,10 +191,10 @@ impl Lake {
         let file =
             DataFile::encode(place, &batch.schema(), &[batch], WriterProperties::new(), &pairs).unwrap();
         let stream = StreamId { table: "web".to_owned(), host, table_id };
-        let digest = file.digest.to_string();
-        let name = ObjectName { stream, seq: Seq(self.seq), part: 1, digest };
+        let digest = file.digest();
+        let name = ObjectName { stream, seq: Seq(self.seq), part: 1, digest: digest.to_string() };
         let _ = place.put_new(&name.to_string(), file.bytes).await.unwrap();
-        self.previous = Some(file.digest);
+        self.previous = Some(digest);
     }
 }
 
