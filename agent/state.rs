@@ -5,6 +5,7 @@
 
 mod error;
 mod retired;
+mod whole;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,6 @@ use crate::silver::open::{self, OpenError, Surroundings};
 use crate::silver::{DeadLetters, Silver};
 use crate::store::{self, Place};
 use crate::sync::Sync;
-use crate::table::verify::verify;
 use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, housekeeping, log};
 
 /// The folders below the state folder.
@@ -103,7 +103,7 @@ pub async fn open(
     let root = Place::local(folder)?;
     let mut seal = Seal::of(folder, &edge.host).map_err(failed)?;
 
-    verify_tables(&root).await?;
+    whole::check(&root, folder, opening, now).await?;
     let (bronze_table, snapshot, restored) = open_bronze(&root, folder, &seal, opening, now).await?;
     let known = restored.seal.clone().map(|seal| seal.tables).unwrap_or_default();
     let dead_letters = open_dead_letters(&root, folder, &known, opening, now).await?;
@@ -156,16 +156,6 @@ pub async fn open(
     }
     let bronze = Bronze::open(bronze_table, &edge.host, snapshot.as_ref(), &restored, seal).await?;
     Ok(State { lock, bronze, restored, silvers, dead_letters, retired })
-}
-
-/// Looks whether the logs of all tables are whole.
-async fn verify_tables(root: &Place) -> Result<(), TableError> {
-    let silver = root.join(folder::SILVER);
-    let silvers = silver.folders().await?.into_iter().map(|name| silver.join(&name));
-    for place in [root.join(folder::BRONZE), root.join(folder::DEAD_LETTER)].into_iter().chain(silvers) {
-        verify(&place).await?;
-    }
-    Ok(())
 }
 
 impl Onward {

@@ -42,9 +42,15 @@ struct Open {
     judged: TableVersion,
     /// What the Bronze files of the versions judged since the last commit have, in bytes.
     lines_bytes: u64,
+    /// What the lines judged since the last commit take in memory, in bytes; rows take about as much.
+    unpacked_bytes: usize,
     /// When it must be committed, also where no line was for this pipeline: Bronze waits for the cursor.
     due: Option<Instant>,
 }
+
+/// A Silver commit is made at this many bytes of lines, however small they pack: central takes no object whose rows are
+/// larger than a gigabyte.
+const UNPACKED_BYTES_MAX: usize = 256 << 20;
 
 /// So many later versions, and so many lines of each, are tried before a plugin counts as broken.
 const PROBES_MAX: usize = 16;
@@ -67,7 +73,8 @@ impl Stage {
     /// Judges until Bronze has ended and all of it is judged, or the plugin turns out broken on what is left.
     pub(super) async fn run(mut self, mut bronze_end: watch::Receiver<bool>) -> Result<(), EdgeError> {
         let mut versions = self.bronze.versions();
-        let mut open = Open { pending: None, judged: self.silver.cursor, lines_bytes: 0, due: None };
+        let mut open =
+            Open { pending: None, judged: self.silver.cursor, lines_bytes: 0, unpacked_bytes: 0, due: None };
         loop {
             let ended = *bronze_end.borrow_and_update();
             let newest = *versions.borrow_and_update();
@@ -119,7 +126,7 @@ impl Stage {
             open.lines_bytes += entry.adds.iter().map(|add| add.size.unsigned_abs()).sum::<u64>();
             open.due.get_or_insert_with(|| Instant::now() + self.rhythm.interval);
             let bytes = open.pending.as_ref().map_or(0, Pending::bytes) as u64;
-            if bytes >= self.rhythm.bytes_max {
+            if bytes >= self.rhythm.bytes_max || open.unpacked_bytes >= UNPACKED_BYTES_MAX {
                 self.commit(open).await?;
             }
         }
@@ -150,7 +157,14 @@ impl Stage {
         let mut judged = Vec::new();
         for add in entry.adds.iter().filter(|add| add.data_change) {
             let day = self.day(entry.version, add)?;
-            for batch in datafile::read(self.bronze.place(), entry.version, &add.path).await? {
+            let batches = match datafile::read(self.bronze.place(), entry.version, &add.path).await {
+                Err(_) if datafile::is_given_up(self.bronze.place(), &add.path).await? => {
+                    error!(file = add.path, "a data file of Bronze was given up; its lines have no verdict");
+                    continue;
+                }
+                batches => batches?,
+            };
+            for batch in batches {
                 let lines = of_sources(&batch, &self.sources)?;
                 if lines.num_rows() > 0 {
                     let apply = || self.chain.apply(&lines);
@@ -166,6 +180,7 @@ impl Stage {
             self.commit(open).await?;
         }
         for (day, lines, verdicts) in judged {
+            open.unpacked_bytes += lines.get_array_memory_size();
             self.add(open, day, &lines, &verdicts)?;
         }
         Ok(())
@@ -205,6 +220,7 @@ impl Stage {
         let verdict = self.silver.commit(pending, self.bronze.id(), last, &self.plugins, now).await?;
         Progress::set(&self.progress.judged, last);
         self.progress.settle(std::mem::take(&mut open.lines_bytes));
+        open.unpacked_bytes = 0;
         let counts = verdict.counts;
         if counts.dead > 0 {
             info!(

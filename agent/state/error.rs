@@ -63,6 +63,22 @@ pub enum StateError {
         /// What does not fit.
         what: String,
     },
+    /// Data files of a table are not there.
+    #[error(
+        "{}: {files} data files are lost; the first is {first}.\n\
+         Put them back, or settle it:\n  \
+         logsmith adopt -c CONFIG --missing skip     gives up what was in them\n  \
+         logsmith fresh -c CONFIG                    sets the folder aside and begins anew",
+        folder.display()
+    )]
+    Lost {
+        /// The table's folder.
+        folder: PathBuf,
+        /// How many.
+        files: usize,
+        /// The first of them, below the folder.
+        first: String,
+    },
     /// A Silver table cannot be taken up.
     #[error(transparent)]
     Silver(OpenError),

@@ -16,7 +16,7 @@ use crate::shutdown::Shutdown;
 use crate::silver::{Object, Verdict};
 use crate::store::{Place, Put};
 use crate::table::cursor::IDLE_VERSIONS_MAX;
-use crate::table::{Cursor, LocalTable, TableError, TableVersion, log};
+use crate::table::{Cursor, LocalTable, TableError, TableVersion, datafile, log};
 
 /// One Silver table on its way to the landing.
 #[derive(Debug)]
@@ -127,6 +127,10 @@ async fn put_one(
         None if name.stream.table == DEAD_LETTER => {
             // Their table was lost and adopted anew. The gap in the stream tells central.
             error!(seq = object.seq.0, file = object.path, "dead letters are lost, and cannot be put");
+            return Ok(Attempt::Put);
+        }
+        None if datafile::is_given_up(local, &object.path).await? => {
+            error!(seq = object.seq.0, file = object.path, "rows were given up, and cannot be put");
             return Ok(Attempt::Put);
         }
         None => {

@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::schema::PARTITION;
-use super::{TableError, TableVersion};
+use super::{Snapshot, TableError, TableVersion};
 use crate::clock::{Day, Timestamp};
 use crate::store::{Place, Put};
 
@@ -256,6 +256,19 @@ pub async fn read(place: &Place, version: TableVersion, path: &str) -> Result<Ve
         operation: "decode",
         source,
     })
+}
+
+/// Whether a data file that a consumer has yet to read was given up: it is lost, and the table no longer has it.
+/// Nothing else takes a file away before its consumers have read it.
+///
+/// # Errors
+/// The store failed.
+pub async fn is_given_up(place: &Place, path: &str) -> Result<bool, TableError> {
+    if place.get(path).await?.is_some() {
+        return Ok(false);
+    }
+    let Some(snapshot) = Snapshot::load(place).await? else { return Ok(false) };
+    Ok(!snapshot.files()?.iter().any(|add| add.path == path))
 }
 
 /// Decodes the bytes of a Parquet file.

@@ -159,3 +159,36 @@ fn two_agents_on_one_folder_are_refused() {
     assert!(said.contains("another logsmith runs on this state folder"), "{said}");
     first.kill();
 }
+
+/// What was in lost data files can only be given up; the tables are whole again without them, and central tells.
+#[test]
+fn lost_data_files_are_refused_until_they_are_given_up() {
+    let host = Host::new("builtin:json");
+    let with_central = fs::read_to_string(host.path("edge.toml")).unwrap();
+    let (before, after) = with_central.split_once("[central]").unwrap();
+    let (_, sources) = after.split_once("[[source]]").unwrap();
+    fs::write(host.path("edge.toml"), format!("{before}[[source]]{sources}")).unwrap();
+    fs::write(host.path("logs/a.log"), lines(0..100)).unwrap();
+    succeed(&mut host.edge(&["run", "--once"]));
+    append(&host, &lines(100..150));
+    succeed(&mut host.edge(&["run", "--once"]));
+    fs::write(host.path("edge.toml"), with_central).unwrap();
+    let oldest = |table: &str| {
+        let files = walkdir::WalkDir::new(host.path(table)).into_iter().flatten();
+        let files = files.map(walkdir::DirEntry::into_path);
+        let files = files.filter(|path| path.extension().is_some_and(|x| x == "parquet"));
+        files.min_by_key(|path| fs::metadata(path).unwrap().modified().unwrap()).unwrap()
+    };
+    fs::remove_file(oldest("state/silver/app")).unwrap();
+    let said = assert_refused(&host);
+    assert!(said.contains("silver/app: 1 data files are lost"), "{said}");
+    fail(&mut host.edge(&["adopt"]));
+    succeed(&mut host.edge(&["adopt", "--missing", "skip"]));
+    append(&host, &lines(150..160));
+    succeed(&mut host.edge(&["run", "--once"]));
+    let said = succeed(&mut host.central(&["compact"]));
+    assert!(said.contains("waiting: app/h1/") && said.contains("object 1 is missing"), "{said}");
+    assert_eq!(host.read("state/silver/app", &["message"]).len(), 60);
+    fs::remove_file(oldest("state/bronze")).unwrap();
+    assert!(assert_refused(&host).contains("bronze: 1 data files are lost"));
+}

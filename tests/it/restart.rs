@@ -25,7 +25,9 @@ fn edit(host: &Host, change: impl Fn(String) -> String) {
 }
 
 fn bronze_versions(host: &Host) -> usize {
-    fs::read_dir(host.path("state/bronze/_delta_log")).map_or(0, Iterator::count)
+    let Ok(log) = fs::read_dir(host.path("state/bronze/_delta_log")) else { return 0 };
+    // A commit under way has another name.
+    log.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|x| x == "json")).count()
 }
 
 /// Where a source that begins at the end began was known only once a line was committed: what was written between a
