@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// The longest time that a key may say.
-const DURATION_MAX: Duration = Duration::from_hours(365 * 24);
+const DURATION_MAX: Duration = Duration::from_hours(3_650 * 24);
 
 /// One mistake in a configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -207,7 +207,7 @@ impl<'a> Section<'a> {
         match humantime::parse_duration(&value) {
             Ok(duration) if !duration.is_zero() && duration <= DURATION_MAX => Some(duration),
             Ok(duration) if duration > DURATION_MAX => {
-                doc.mistake(at, &key, format!("`{value}` is too long; write at most \"365days\""));
+                doc.mistake(at, &key, format!("`{value}` is too long; write at most \"3650days\""));
                 None
             }
             _ => {
