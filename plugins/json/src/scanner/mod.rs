@@ -31,14 +31,22 @@ impl Span {
     }
 
     /// The text, out of the line or out of the texts whose escapes were resolved.
+    ///
+    /// # Safety
+    /// The span was made from this very line, and `unescaped` has only grown since.
     #[inline(always)]
-    pub fn text<'a>(self, line: &'a str, unescaped: &'a str) -> Option<&'a str> {
+    pub unsafe fn text<'a>(self, line: &'a str, unescaped: &'a str) -> Option<&'a str> {
         if self == Self::NULL {
             return None;
         }
         let bits = self.0.get();
         let place = if bits & Self::UNESCAPED == 0 { line } else { unescaped };
-        place.get((bits >> 2) as usize & 0x7fff_ffff..(bits >> 33) as usize)
+        let range = (bits >> 2) as usize & 0x7fff_ffff..(bits >> 33) as usize;
+        debug_assert!(place.get(range.clone()).is_some(), "a span of another line");
+        // SAFETY: by the caller's promise the scanner made the span from `place`: in it, and between two characters, since
+        // a byte of ASCII (a quote, a sign, a digit), an escape's end or an end of the text stands on either side.
+        // Checking all that again for each text of each line costs a tenth of the whole way.
+        Some(unsafe { place.get_unchecked(range) })
     }
 }
 
