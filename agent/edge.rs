@@ -156,12 +156,18 @@ pub async fn run(
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
 ) -> Result<(), EdgeError> {
-    let engine = Engine::try_new(Some(&edge.state_dir.join(folder::CACHE)))
-        .map_err(|source| EdgeError::Plugin { pipeline: "all".to_owned(), source })?;
+    // An engine keeps what its compiler worked with, 100 MB, for as long as it lives: one that fills the cache goes first.
+    let cache = edge.state_dir.join(folder::CACHE);
+    let new_engine = || {
+        Engine::try_new(Some(&cache))
+            .map_err(|source| EdgeError::Plugin { pipeline: "all".to_owned(), source })
+    };
+    drop(open_chains(edge, &new_engine()?)?);
+    memory::give_back();
+    let engine = new_engine()?;
     let chains = open_chains(edge, &engine)?;
     let written: Vec<_> = chains.iter().map(|chain| Arc::clone(chain.output_schema())).collect();
     let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
-    memory::give_back();
     let State { lock, mut bronze, restored, silvers, dead_letters, retired } = state;
     let mut tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, edge.tail_limits)?;
     let follow = if mode == RunMode::Once { Follow::UpToNow } else { Follow::On };

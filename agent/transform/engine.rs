@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use wasmtime::component::Linker;
@@ -24,6 +24,7 @@ struct Inner {
     engine: wasmtime::Engine,
     linker: Linker<HostState>,
     clock: Arc<Clock>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Engine {
@@ -35,8 +36,9 @@ impl Engine {
             let linker = linker::host(&engine)?;
             let clock = Arc::new(Clock::default());
             let (ticking, ticked) = (Arc::clone(&clock), engine.clone());
-            thread::Builder::new().name("plugin-clock".into()).spawn(move || ticking.run(&ticked))?;
-            wasmtime::Result::Ok(Self(Arc::new(Inner { engine, linker, clock })))
+            let thread =
+                thread::Builder::new().name("plugin-clock".into()).spawn(move || ticking.run(&ticked))?;
+            wasmtime::Result::Ok(Self(Arc::new(Inner { engine, linker, clock, thread: Some(thread) })))
         };
         started().map_err(|error: wasmtime::Error| PluginError::Engine(error.into()))
     }
@@ -117,6 +119,10 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.clock.lock().stopped = true;
         self.clock.changed.notify_one();
+        // The thread has a hold on the engine, which is to be gone with the last clone.
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            tracing::warn!("the clock of plugins had stopped");
+        }
     }
 }
 
