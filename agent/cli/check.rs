@@ -8,6 +8,7 @@ use arrow::datatypes::Schema;
 use super::{ConfigArg, Kind, kind_of, read_config, told};
 use crate::bronze;
 use crate::config::{Central, Edge, Mistakes};
+use crate::table::schema::type_name;
 use crate::transform::{Chain, Engine, PluginSpec};
 
 #[derive(Debug, clap::Args)]
@@ -67,23 +68,6 @@ fn print_columns(columns: &Schema) {
     for field in columns.fields() {
         let nullable = if field.is_nullable() { ", may be null" } else { "" };
         println!("    {:<20} {}{nullable}", field.name(), type_name(field.data_type()));
-    }
-}
-
-/// A column's type in Delta's words.
-fn type_name(kind: &arrow::datatypes::DataType) -> String {
-    use arrow::datatypes::DataType;
-    match kind {
-        DataType::Utf8 | DataType::Utf8View => "string".to_owned(),
-        DataType::Int32 => "integer".to_owned(),
-        DataType::Int64 => "long".to_owned(),
-        DataType::Float64 => "double".to_owned(),
-        DataType::Boolean => "boolean".to_owned(),
-        DataType::Binary => "binary".to_owned(),
-        DataType::Date32 => "date".to_owned(),
-        DataType::Timestamp(..) => "timestamp".to_owned(),
-        DataType::Map(..) => "map<string, string>".to_owned(),
-        other => other.to_string(),
     }
 }
 

@@ -251,29 +251,30 @@ async fn forward(
 mod tests {
     use super::*;
 
+    fn journal(units: &[&str], priority: Priority) -> Journal {
+        let units = units.iter().map(|unit| (*unit).to_owned()).collect();
+        Journal { directory: None, units, priority, start_at: StartAt::Beginning }
+    }
+
     fn entry(json: &str) -> Entry {
         serde_json::from_str(json).unwrap()
     }
 
     #[test]
     fn entries_are_taken_by_unit_and_priority() {
-        let journal = Journal {
-            units: vec!["nginx.service".into()],
-            priority: "warning".parse().unwrap(),
-            ..Journal::new(StartAt::Beginning)
-        };
+        let of_web = journal(&["nginx.service"], "warning".parse().unwrap());
         let of = |unit: &str, priority: &str| {
             entry(&format!(
                 r#"{{"__CURSOR":"c","_SYSTEMD_UNIT":{unit},"PRIORITY":{priority},"MESSAGE":"m"}}"#
             ))
         };
-        assert!(journal.takes(&of("\"nginx.service\"", "\"4\"")));
-        assert!(journal.takes(&of("\"nginx.service\"", "\"0\"")));
-        assert!(!journal.takes(&of("\"nginx.service\"", "\"5\"")));
-        assert!(!journal.takes(&of("\"cron.service\"", "\"0\"")));
-        assert!(!journal.takes(&of("[110,103]", "\"0\"")));
-        assert!(!journal.takes(&entry(r#"{"__CURSOR":"c"}"#)));
-        assert!(Journal::new(StartAt::End).takes(&entry(r#"{"__CURSOR":"c"}"#)));
+        assert!(of_web.takes(&of("\"nginx.service\"", "\"4\"")));
+        assert!(of_web.takes(&of("\"nginx.service\"", "\"0\"")));
+        assert!(!of_web.takes(&of("\"nginx.service\"", "\"5\"")));
+        assert!(!of_web.takes(&of("\"cron.service\"", "\"0\"")));
+        assert!(!of_web.takes(&of("[110,103]", "\"0\"")));
+        assert!(!of_web.takes(&entry(r#"{"__CURSOR":"c"}"#)));
+        assert!(journal(&[], Priority::Debug).takes(&entry(r#"{"__CURSOR":"c"}"#)));
     }
 
     #[test]

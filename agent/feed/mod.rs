@@ -20,8 +20,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 pub use journal::{Journal, Priority};
 pub use syslog::Listen;
 
-use crate::tail::StartAt;
-
 /// Bytes that may wait to be taken, of all feeds together.
 const WAITING_BYTES_MAX: usize = 4 << 20;
 /// Lines that may wait to be taken.
@@ -216,11 +214,4 @@ impl Inlet {
 /// The place of a feed that has none in the file system.
 fn place(name: &str) -> Arc<Path> {
     Path::new(name).into()
-}
-
-impl Journal {
-    /// The whole journal, or only what comes from now on.
-    pub fn new(start_at: StartAt) -> Self {
-        Self { directory: None, units: Vec::new(), priority: Priority::Debug, start_at }
-    }
 }

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
 use super::framing::{Framing, next_frame};
-use super::{Closed, Inlet, place};
+use super::{Inlet, place};
 
 /// Connections that may be open at once, for each address; the next one waits.
 const CONNECTIONS_MAX: usize = 256;
@@ -70,29 +70,13 @@ pub(super) async fn listen(listen: &Listen, inlet: Inlet) -> io::Result<()> {
     let path = place(&listen.to_string());
     match listen {
         Listen::Udp(address) => {
-            let socket = UdpSocket::bind(address).await?;
-            tokio::spawn(async move {
-                let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
-                loop {
-                    let received = socket.recv(&mut buffer).await;
-                    if datagram(received, &buffer, &path, &inlet).await.is_err() {
-                        return;
-                    }
-                }
-            });
+            let socket = Datagrams::Udp(UdpSocket::bind(address).await?);
+            tokio::spawn(receive(socket, path, inlet));
         }
         Listen::Unix(file) => {
             remove_socket(file)?;
-            let socket = UnixDatagram::bind(file)?;
-            tokio::spawn(async move {
-                let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
-                loop {
-                    let received = socket.recv(&mut buffer).await;
-                    if datagram(received, &buffer, &path, &inlet).await.is_err() {
-                        return;
-                    }
-                }
-            });
+            let socket = Datagrams::Unix(UnixDatagram::bind(file)?);
+            tokio::spawn(receive(socket, path, inlet));
         }
         Listen::Tcp(address) => {
             let listener = TcpListener::bind(address).await?;
@@ -111,23 +95,37 @@ fn remove_socket(file: &Path) -> io::Result<()> {
     }
 }
 
-async fn datagram(
-    received: io::Result<usize>,
-    buffer: &[u8],
-    path: &Arc<Path>,
-    inlet: &Inlet,
-) -> Result<(), Closed> {
-    match received {
-        Ok(len) => {
-            let message = buffer.get(..len).unwrap_or_default();
-            let message = message.strip_suffix(b"\n").unwrap_or(message);
-            let message = message.strip_suffix(b"\0").unwrap_or(message);
-            inlet.send(path, message.to_vec(), 0, None).await
+/// A socket on which each message is a datagram.
+enum Datagrams {
+    Udp(UdpSocket),
+    Unix(UnixDatagram),
+}
+
+impl Datagrams {
+    async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Udp(socket) => socket.recv(buffer).await,
+            Self::Unix(socket) => socket.recv(buffer).await,
         }
-        Err(error) => {
-            warn!(%error, address = %path.display(), "a datagram cannot be read");
-            tokio::time::sleep(ERROR_DELAY).await;
-            Ok(())
+    }
+}
+
+async fn receive(socket: Datagrams, path: Arc<Path>, inlet: Inlet) {
+    let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+    loop {
+        match socket.receive(&mut buffer).await {
+            Ok(len) => {
+                let message = buffer.get(..len).unwrap_or_default();
+                let message = message.strip_suffix(b"\n").unwrap_or(message);
+                let message = message.strip_suffix(b"\0").unwrap_or(message);
+                if inlet.send(&path, message.to_vec(), 0, None).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                warn!(%error, address = %path.display(), "a datagram cannot be read");
+                tokio::time::sleep(ERROR_DELAY).await;
+            }
         }
     }
 }
