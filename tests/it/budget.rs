@@ -22,12 +22,7 @@ fn lines(count: usize, random: &mut StdRng) -> String {
 }
 
 fn with_budget(host: &Host, more: &str) {
-    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
-    fs::write(
-        host.path("edge.toml"),
-        edge.replace("[agent]", &format!("[agent]\ndisk_budget = \"10MB\"\n{more}")),
-    )
-    .unwrap();
+    host.edit(|edge| edge.replace("[agent]", &format!("[agent]\ndisk_budget = \"10MB\"\n{more}")));
 }
 
 fn tables_bytes(host: &Host) -> u64 {
@@ -53,11 +48,10 @@ fn assert_fleet_has(host: &Host, lines: usize) {
 fn regression_what_no_pipeline_has_judged_does_not_expire() {
     let host = Host::new("builtin:json");
     succeed(&mut host.edge(&["run", "--once"]));
-    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
-    let slow = edge
-        .replace("\"100ms\"", "\"20ms\"")
-        .replace("silver_interval = \"200ms\"", "silver_interval = \"600s\"");
-    fs::write(host.path("edge.toml"), slow).unwrap();
+    host.edit(|edge| {
+        edge.replace("\"100ms\"", "\"20ms\"")
+            .replace("silver_interval = \"200ms\"", "silver_interval = \"600s\"")
+    });
     with_budget(&host, "");
     let mut agent = host.start();
     let mut random = StdRng::seed_from_u64(10);
@@ -69,7 +63,7 @@ fn regression_what_no_pipeline_has_judged_does_not_expire() {
         assert!(used < 10_000_000, "{used} bytes are in use");
     }
     agent.kill();
-    fs::write(host.path("edge.toml"), edge).unwrap();
+    host.configure("builtin:json", "");
     with_budget(&host, "");
     succeed(&mut host.edge(&["run", "--once"]));
     assert_fleet_has(&host, 120 * 80);
@@ -100,15 +94,10 @@ fn regression_a_pipeline_without_lines_does_not_hold_the_others() {
 #[test]
 fn regression_sync_can_be_configured_later() {
     let host = Host::new("builtin:json");
-    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
-    let central = edge.find("[central]").unwrap()..edge.find("[[source]]").unwrap();
-    let mut alone = edge.clone();
-    alone.replace_range(central, "");
-    fs::write(
-        host.path("edge.toml"),
-        alone.replace("bronze_interval", "bronze_bytes = \"1KiB\"\nsilver_bytes = \"1\"\nbronze_interval"),
-    )
-    .unwrap();
+    host.leave_central();
+    host.edit(|edge| {
+        edge.replace("bronze_interval", "bronze_bytes = \"1KiB\"\nsilver_bytes = \"1\"\nbronze_interval")
+    });
     let text: String = (0..6_000).map(|n| format!("{{\"level\":\"INFO\",\"message\":\"m{n}\"}}\n")).collect();
     fs::write(host.path("logs/a.log"), text).unwrap();
     let mut agent = host.start();
@@ -117,7 +106,7 @@ fn regression_sync_can_be_configured_later() {
     });
     std::thread::sleep(Duration::from_secs(6));
     agent.kill();
-    fs::write(host.path("edge.toml"), edge).unwrap();
+    host.configure("builtin:json", "");
     succeed(&mut host.edge(&["run", "--once"]));
     assert_fleet_has(&host, 6_000);
 }
@@ -130,8 +119,7 @@ fn regression_several_pipelines_without_a_central_store_stay_within_the_budget()
     with_budget(&host, "");
     let more = ["two", "three"]
         .map(|name| format!("\n[[pipeline]]\nname = \"{name}\"\nplugin = \"builtin:json\"\n"));
-    let mut edge = OpenOptions::new().append(true).open(host.path("edge.toml")).unwrap();
-    edge.write_all(more.concat().as_bytes()).unwrap();
+    host.edit(|edge| edge + &more.concat());
     fs::write(host.path("lake"), "not a folder").unwrap();
     let mut random = StdRng::seed_from_u64(11);
     let count = 8_000;

@@ -14,14 +14,11 @@ use crate::support::{Host, eventually, fail, succeed};
 
 /// Puts the configuration's source in the place of `logs/*.log*`.
 fn with_source(host: &Host, source: &str) {
-    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
-    let (before, after) = edge.split_once("[[source]]").unwrap();
-    let (_, after) = after.split_once("[[pipeline]]").unwrap();
-    fs::write(
-        host.path("edge.toml"),
-        format!("{before}[[source]]\nname = \"app\"\n{source}\n\n[[pipeline]]{after}"),
-    )
-    .unwrap();
+    host.edit(|edge| {
+        let (before, after) = edge.split_once("[[source]]").unwrap();
+        let (_, after) = after.split_once("[[pipeline]]").unwrap();
+        format!("{before}[[source]]\nname = \"app\"\n{source}\n\n[[pipeline]]{after}")
+    });
 }
 
 fn lines(host: &Host) -> Vec<String> {

@@ -33,15 +33,13 @@ const CRIMES: [&str; 20] = [
 fn whatever_a_plugin_does_to_one_row_the_others_arrive() {
     let host = Host::new("builtin:json");
     let guest = component("hostile");
-    let mut edge = fs::read_to_string(host.path("edge.toml")).unwrap();
-    edge.truncate(edge.find("[[pipeline]]").unwrap());
-    for crime in CRIMES {
-        edge += &format!(
+    let pipelines = CRIMES.map(|crime| {
+        format!(
             "[[pipeline]]\nname = \"{crime}\"\nplugin = \"{}\"\nconfig = {{ crime = \"{crime}\" }}\n",
             guest.display()
-        );
-    }
-    fs::write(host.path("edge.toml"), edge).unwrap();
+        )
+    });
+    host.edit(|edge| edge.split_once("[[pipeline]]").unwrap().0.to_owned() + &pipelines.concat());
     let line = |n: u32| if n == 33 { "POISON\n".to_owned() } else { format!("innocent {n}\n") };
     fs::write(host.path("logs/a.log"), (0..100).map(line).collect::<String>()).unwrap();
     succeed(&mut host.edge(&["run", "--once"]));
@@ -75,12 +73,11 @@ fn a_broken_plugin_holds_its_pipeline_until_it_is_mended() {
     let host = Host::new("builtin:json");
     let pipelines = |crime: &str| {
         let guest = component("hostile");
-        let mut edge = fs::read_to_string(host.path("edge.toml")).unwrap();
-        edge.truncate(edge.find("[[pipeline]]").unwrap());
-        edge +=
-            "[[pipeline]]\nname = \"app\"\nplugin = \"builtin:json\"\n\n[[pipeline]]\nname = \"broken\"\n";
-        edge += &format!("plugin = \"{}\"\nconfig = {{ crime = \"{crime}\" }}\n", guest.display());
-        fs::write(host.path("edge.toml"), edge).unwrap();
+        let broken = format!(
+            "\n[[pipeline]]\nname = \"broken\"\nplugin = \"{}\"\nconfig = {{ crime = \"{crime}\" }}\n",
+            guest.display()
+        );
+        host.configure("builtin:json", &broken);
     };
     pipelines("trap");
     fs::write(host.path("logs/a.log"), "{\"n\":1}\n").unwrap();

@@ -45,11 +45,11 @@ fn store_options(address: SocketAddr) -> String {
 
 /// Has the host put to the server at `address`.
 fn put_to_s3(host: &Host, address: SocketAddr) {
-    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
     let url = format!("url = \"file://{}\"", host.path("lake").display());
     let options = store_options(address);
-    let edge = edge.replace(&url, &format!("url = \"s3://logs/lake\"\n\n[central.options]\n{options}"));
-    fs::write(host.path("edge.toml"), edge).unwrap();
+    host.edit(|edge| {
+        edge.replace(&url, &format!("url = \"s3://logs/lake\"\n\n[central.options]\n{options}"))
+    });
 }
 
 #[test]
@@ -72,9 +72,7 @@ fn silver_waits_for_an_s3_server_that_is_away_and_gold_is_made_there() {
     fs::write(host.path("logs/a.log"), text + "no json\n").unwrap();
 
     let mut agent = host.start();
-    eventually("Silver was made while the server is away", || {
-        fs::read_dir(host.path("state/silver/app/_delta_log")).is_ok_and(|log| log.count() > 1)
-    });
+    eventually("Silver was made while the server is away", || host.commits("state/silver/app") > 1);
     let server = serve(&lake, TcpListener::bind(address).unwrap());
     let landing = lake.join("logs/lake/landing");
     let objects =
@@ -112,11 +110,9 @@ fn regression_names_that_cannot_be_used_hide_the_objects_of_their_host_only() {
     let lake = host.path("s3");
     fs::create_dir_all(lake.join("logs")).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let options = store_options(listener.local_addr().unwrap());
-    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
-    let url = format!("url = \"file://{}\"", host.path("lake").display());
-    let edge = edge.replace(&url, &format!("url = \"s3://logs/lake\"\n\n[central.options]\n{options}"));
-    fs::write(host.path("edge.toml"), edge).unwrap();
+    let address = listener.local_addr().unwrap();
+    put_to_s3(&host, address);
+    let options = store_options(address);
     let central = format!("url = \"s3://logs/lake\"\n\n[options]\n{options}");
     fs::write(host.path("central.toml"), central).unwrap();
     let _server = serve(&lake, listener);
@@ -146,10 +142,9 @@ fn regression_names_that_cannot_be_used_hide_the_objects_of_their_host_only() {
 #[test]
 fn regression_a_verdict_that_comes_while_others_are_put_is_put_too() {
     let host = Host::new("builtin:json");
-    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
-    let edge =
-        edge.replace("bronze_interval", "bronze_bytes = \"4KiB\"\nsilver_bytes = \"1KiB\"\nbronze_interval");
-    fs::write(host.path("edge.toml"), edge).unwrap();
+    host.edit(|edge| {
+        edge.replace("bronze_interval", "bronze_bytes = \"4KiB\"\nsilver_bytes = \"1KiB\"\nbronze_interval")
+    });
     for round in 0..5 {
         let text: String =
             (0..2_000).map(|n| format!("{{\"level\":\"INFO\",\"message\":\"m{n}\"}}\n")).collect();
@@ -166,9 +161,7 @@ fn with_a_silent_server() -> (Host, TcpListener, Agent) {
     put_to_s3(&host, silent.local_addr().unwrap());
     fs::write(host.path("logs/a.log"), "{\"message\":\"m1\"}\n").unwrap();
     let agent = host.start();
-    eventually("Silver waits to be put", || {
-        fs::read_dir(host.path("state/silver/app/_delta_log")).is_ok_and(|log| log.count() > 1)
-    });
+    eventually("Silver waits to be put", || host.commits("state/silver/app") > 1);
     (host, silent, agent)
 }
 

@@ -11,9 +11,7 @@ use crate::support::{Host, fail, read_back, succeed};
 /// Sets `keys` as the multiline section of the host's only source.
 fn configure(host: &Host, keys: &str) {
     host.configure("builtin:json", "");
-    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
-    let edge = edge.replace("[[pipeline]]", &format!("[source.multiline]\n{keys}\n[[pipeline]]"));
-    fs::write(host.path("edge.toml"), edge).unwrap();
+    host.edit(|edge| edge.replace("[[pipeline]]", &format!("[source.multiline]\n{keys}\n[[pipeline]]")));
 }
 
 /// Record number `n`: one to four lines.

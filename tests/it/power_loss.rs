@@ -218,10 +218,9 @@ fn number(row: &Value, column: &str) -> u64 {
 fn after_a_power_loss_at_any_moment_every_line_arrives_once() {
     let host = Host::new("builtin:json");
     // Small flushes, so that one run commits often.
-    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
-    let edge =
-        edge.replace("bronze_interval", "bronze_bytes = \"2KiB\"\nsilver_bytes = \"8KiB\"\nbronze_interval");
-    fs::write(host.path("edge.toml"), edge).unwrap();
+    host.edit(|edge| {
+        edge.replace("bronze_interval", "bronze_bytes = \"2KiB\"\nsilver_bytes = \"8KiB\"\nbronze_interval")
+    });
     let half = |range: std::ops::Range<u64>| range.map(line).collect::<String>();
     fs::write(host.path("logs/a.log"), half(0..LINES / 2)).unwrap();
     fs::write(host.path("logs/b.log"), half(LINES / 2..LINES)).unwrap();

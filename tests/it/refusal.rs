@@ -150,11 +150,10 @@ fn a_folder_of_another_machine_is_refused_until_it_is_set_aside() {
 #[test]
 fn two_agents_on_one_folder_are_refused() {
     let host = host();
-    let log = || fs::read_dir(host.path("state/bronze/_delta_log")).unwrap().count();
-    let before = log();
+    let before = host.commits("state/bronze");
     append(&host, &lines(100..101));
     let mut first = host.start();
-    crate::support::eventually("the first agent has committed", || log() > before);
+    crate::support::eventually("the first agent has committed", || host.commits("state/bronze") > before);
     let said = fail(&mut host.edge(&["run", "--once"]));
     assert!(said.contains("another logsmith runs on this state folder"), "{said}");
     first.kill();
@@ -164,15 +163,12 @@ fn two_agents_on_one_folder_are_refused() {
 #[test]
 fn lost_data_files_are_refused_until_they_are_given_up() {
     let host = Host::new("builtin:json");
-    let with_central = fs::read_to_string(host.path("edge.toml")).unwrap();
-    let (before, after) = with_central.split_once("[central]").unwrap();
-    let (_, sources) = after.split_once("[[source]]").unwrap();
-    fs::write(host.path("edge.toml"), format!("{before}[[source]]{sources}")).unwrap();
+    host.leave_central();
     fs::write(host.path("logs/a.log"), lines(0..100)).unwrap();
     succeed(&mut host.edge(&["run", "--once"]));
     append(&host, &lines(100..150));
     succeed(&mut host.edge(&["run", "--once"]));
-    fs::write(host.path("edge.toml"), with_central).unwrap();
+    host.configure("builtin:json", "");
     let oldest = |table: &str| {
         let files = walkdir::WalkDir::new(host.path(table)).into_iter().flatten();
         let files = files.map(walkdir::DirEntry::into_path);

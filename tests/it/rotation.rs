@@ -77,8 +77,7 @@ fn standing(folders: &[PathBuf]) -> BTreeMap<String, usize> {
 fn check(pattern: &str, settings: &str, writing: Writing, every: Duration) {
     let Some(logrotate) = logrotate() else { return };
     let host = Host::new("builtin:json");
-    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
-    fs::write(host.path("edge.toml"), edge.replace("*.log*", pattern)).unwrap();
+    host.edit(|edge| edge.replace("*.log*", pattern));
     // The first start compiles the plugin.
     succeed(&mut host.edge(&["run", "--once"]));
     for folder in ["removed", "logs/old"] {

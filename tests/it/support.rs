@@ -121,6 +121,21 @@ impl Host {
         fs::write(self.path("central.toml"), text).unwrap();
     }
 
+    /// Changes `edge.toml`.
+    pub fn edit(&self, change: impl FnOnce(String) -> String) {
+        let path = self.path("edge.toml");
+        fs::write(&path, change(fs::read_to_string(&path).unwrap())).unwrap();
+    }
+
+    /// Takes the central store out of `edge.toml`.
+    pub fn leave_central(&self) {
+        self.edit(|edge| {
+            let (before, rest) = edge.split_once("[central]").unwrap();
+            let (_, sources) = rest.split_once("[[source]]").unwrap();
+            format!("{before}[[source]]{sources}")
+        });
+    }
+
     /// A path below the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -151,6 +166,13 @@ impl Host {
     pub fn finish(&self) {
         succeed(&mut self.edge(&["run", "--once"]));
         succeed(&mut self.central(&["compact"]));
+    }
+
+    /// Commits in the log of a table: cheap to ask while the agent runs.
+    pub fn commits(&self, table: &str) -> usize {
+        let Ok(log) = fs::read_dir(self.path(table).join("_delta_log")) else { return 0 };
+        // A commit under way has another name.
+        log.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|x| x == "json")).count()
     }
 
     /// Rows of a table, as the independent reader sees them.

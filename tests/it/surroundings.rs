@@ -21,8 +21,7 @@ fn append(host: &Host, name: &str, numbers: std::ops::Range<u64>) {
 /// A host that reads `pattern`, with its plugin compiled.
 fn host(pattern: &str) -> Host {
     let host = Host::new("builtin:json");
-    let edge = fs::read_to_string(host.path("edge.toml")).unwrap();
-    fs::write(host.path("edge.toml"), edge.replace("logs/*.log*", pattern)).unwrap();
+    host.edit(|edge| edge.replace("logs/*.log*", pattern));
     succeed(&mut host.edge(&["run", "--once"]));
     host
 }
@@ -35,11 +34,6 @@ fn arrived(host: &Host) -> Vec<u64> {
         rows.iter().map(|row| digits(row["line"].as_str().unwrap()).parse().unwrap()).collect();
     numbers.sort_unstable();
     numbers
-}
-
-/// Entries in the log of Bronze: cheap to ask while the agent runs.
-fn versions(host: &Host) -> usize {
-    fs::read_dir(host.path("state/bronze/_delta_log")).unwrap().count()
 }
 
 fn stop(mut agent: Agent) {
@@ -60,8 +54,8 @@ fn a_folder_swapped_behind_a_link_as_kubernetes_does_is_followed() {
         if version == 0 {
             symlink("..data/app.log", host.path("logs/app.log")).unwrap();
         }
-        let before = versions(&host);
-        eventually("the new version is read", || versions(&host) > before);
+        let before = host.commits("state/bronze");
+        eventually("the new version is read", || host.commits("state/bronze") > before);
         if version == 3 {
             agent.kill();
             agent = host.start();
@@ -77,9 +71,9 @@ fn a_file_moved_into_a_watched_folder_is_read() {
     let host = host("logs/*.log");
     let agent = host.start();
     append(&host, "elsewhere.txt", 0..10);
-    let before = versions(&host);
+    let before = host.commits("state/bronze");
     fs::rename(host.path("elsewhere.txt"), host.path("logs/a.log")).unwrap();
-    eventually("it is read", || versions(&host) > before);
+    eventually("it is read", || host.commits("state/bronze") > before);
     stop(agent);
     assert_eq!(arrived(&host), (0..10).collect::<Vec<_>>());
 }
@@ -89,10 +83,10 @@ fn a_folder_that_is_removed_and_made_again_is_read_again() {
     let host = host("logs/*/a.log");
     let agent = host.start();
     for round in 0..3 {
-        let before = versions(&host);
+        let before = host.commits("state/bronze");
         fs::create_dir(host.path("logs/app")).unwrap();
         append(&host, "logs/app/a.log", round * 10..round * 10 + 10);
-        eventually("it is read", || versions(&host) > before);
+        eventually("it is read", || host.commits("state/bronze") > before);
         fs::remove_dir_all(host.path("logs/app")).unwrap();
     }
     stop(agent);
@@ -187,9 +181,9 @@ fn an_agent_that_is_refused_file_events_says_so_and_polls() {
         let agent = limited.spawn().unwrap();
         let count = arrived_or_none(&host);
         for round in 0..2 {
-            let before = versions(&host);
+            let before = host.commits("state/bronze");
             append(&host, "logs/a.log", count + round * 10..count + round * 10 + 10);
-            eventually("polling finds the lines", || versions(&host) > before);
+            eventually("polling finds the lines", || host.commits("state/bronze") > before);
         }
         kill_process(Pid::from_child(&agent), Signal::TERM).unwrap();
         let output = agent.wait_with_output().unwrap();
@@ -214,8 +208,10 @@ fn events_that_overflow_while_the_agent_is_stopped_lose_nothing() {
     let host = host("logs/*.log");
     let agent = host.start();
     append(&host, "logs/first.log", 0..1);
-    let before = versions(&host);
-    eventually("the agent is at work", || versions(&host) > before || host.path("state/bronze").exists());
+    let before = host.commits("state/bronze");
+    eventually("the agent is at work", || {
+        host.commits("state/bronze") > before || host.path("state/bronze").exists()
+    });
     agent.signal(Signal::STOP);
     // Each makes two events at least.
     for n in 0..limit {
