@@ -96,7 +96,7 @@ fn check(pattern: &str, settings: &str, writing: Writing, every: Duration) {
     let writer = std::thread::spawn(move || write(&path, writing, &told));
     crate::support::eventually("the log is written", || log.exists());
     let mut agent = host.start();
-    std::thread::sleep(Duration::from_millis(500));
+    crate::support::eventually("the log is read", || host.added("state/bronze") > 0);
     let rotations = if every == SECOND { rotations().min(8) } else { rotations() };
     for _ in 0..rotations {
         let next = Instant::now() + every;
