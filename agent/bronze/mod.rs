@@ -19,7 +19,7 @@ use crate::clock::Timestamp;
 use crate::seal::Seal;
 use crate::store::Place;
 use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, log};
-use crate::tail::{Lines, Positions, Tail, TailCounters};
+use crate::tail::{Lines, Positions, Tail, TailCounters, Told};
 
 pub use encode::encode;
 
@@ -48,11 +48,12 @@ pub fn columns() -> SchemaRef {
 
 /// What a Bronze commit says of the files.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Standing {
+struct Standing<P> {
     format: u32,
     scope: Scope,
+    /// Written as [`Told`], read as [`Positions`].
     #[serde(flatten)]
-    positions: Positions,
+    positions: P,
     losses: Losses,
     /// Where feeds stand that can be read again, by source.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -128,7 +129,7 @@ impl Restored {
             let entry = log::read(place, version).await?;
             let entry = entry.ok_or_else(|| TableError::Gap { table: table(), version })?;
             if let Some(info) = entry.info.get("tail") {
-                let standing = Standing::deserialize(info).map_err(|e| TableError::Entry {
+                let standing = Standing::<Positions>::deserialize(info).map_err(|e| TableError::Entry {
                     table: table(),
                     version,
                     reason: e.to_string(),
@@ -234,8 +235,8 @@ impl Bronze {
         tail: &mut Tail,
         now: Timestamp,
     ) -> Result<u64, TableError> {
-        let (positions, scope) = self.positions(tail);
-        if lines.is_none() && scope == Scope::Moved && positions.files.is_empty() && !self.has_fed {
+        let (positions, scope) = self.positions(tail)?;
+        if lines.is_none() && scope == Scope::Moved && positions.records() == 0 && !self.has_fed {
             return Ok(0);
         }
         let mut bytes = 0;
@@ -248,7 +249,7 @@ impl Bronze {
             bytes = file.bytes.len() as u64;
             actions.push(Action::Add(file.put(place, ingested_at.day(), now).await?));
         }
-        let records = positions.files.len();
+        let records = positions.records();
         let standing = Standing {
             format: FORMAT,
             scope,
@@ -271,12 +272,17 @@ impl Bronze {
         Ok(bytes)
     }
 
-    fn positions(&self, tail: &mut Tail) -> (Positions, Scope) {
+    fn positions(&self, tail: &mut Tail) -> Result<(Told, Scope), TableError> {
         let due = RECORDS_BEFORE_RESTATE.max(2 * tail.files());
-        if self.records_since_restate > due {
-            (tail.live(), Scope::All)
-        } else {
-            (tail.moved(), Scope::Moved)
-        }
+        let (told, scope) = match self.records_since_restate > due {
+            true => (tail.live(), Scope::All),
+            false => (tail.moved(), Scope::Moved),
+        };
+        let told = told.map_err(|error| TableError::Entry {
+            table: self.table.place().url().to_string(),
+            version: self.table.version().next(),
+            reason: error.to_string(),
+        })?;
+        Ok((told, scope))
     }
 }

@@ -147,14 +147,15 @@ impl Known {
     }
 
     /// A file known from its record.
-    pub(super) fn from_record(record: FileRecord, source: Option<usize>, place: Place) -> Self {
+    pub(super) fn from_record(mut record: FileRecord, source: Option<usize>, place: Place) -> Self {
+        record.print.shrink();
         Self {
             key: record.key,
             source,
-            source_name: record.source.into(),
+            source_name: record.source,
             target: link_target(&record.path),
             was_at: None,
-            path: record.path.into(),
+            path: record.path,
             id: FileId { dev: record.dev, ino: record.ino },
             born: record.born,
             since: Timestamp::from_micros(record.since),
@@ -184,8 +185,8 @@ impl Known {
     pub(super) fn record(&self) -> FileRecord {
         FileRecord {
             key: self.key,
-            source: self.source_name.to_string(),
-            path: self.path.to_path_buf(),
+            source: Arc::clone(&self.source_name),
+            path: Arc::clone(&self.path),
             dev: self.id.dev,
             ino: self.id.ino,
             born: self.born,
@@ -295,7 +296,8 @@ fn link_target(path: &Path) -> Option<PathBuf> {
 /// All known files.
 #[derive(Debug, Default)]
 pub(super) struct Files {
-    by_key: BTreeMap<FileKey, Known>,
+    /// Boxed: keys come in order, which leaves the map's nodes half empty.
+    by_key: BTreeMap<FileKey, Box<Known>>,
     by_id: HashMap<FileId, FileKey>,
     by_path: HashMap<Arc<Path>, Vec<FileKey>>,
 }
@@ -304,22 +306,22 @@ impl Files {
     pub(super) fn insert(&mut self, known: Known) {
         self.by_id.insert(known.id, known.key);
         self.by_path.entry(Arc::clone(&known.path)).or_default().push(known.key);
-        self.by_key.insert(known.key, known);
+        self.by_key.insert(known.key, Box::new(known));
     }
 
     pub(super) fn remove(&mut self, key: FileKey) -> Option<Known> {
         let known = self.by_key.remove(&key)?;
         self.unlink_id(key, known.id);
         self.unlink_path(key, &known.path);
-        Some(known)
+        Some(*known)
     }
 
     pub(super) fn get(&self, key: FileKey) -> Option<&Known> {
-        self.by_key.get(&key)
+        self.by_key.get(&key).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, key: FileKey) -> Option<&mut Known> {
-        self.by_key.get_mut(&key)
+        self.by_key.get_mut(&key).map(Box::as_mut)
     }
 
     pub(super) fn at_id(&self, id: FileId) -> Option<FileKey> {
@@ -332,11 +334,11 @@ impl Files {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Known> {
-        self.by_key.values()
+        self.by_key.values().map(Box::as_ref)
     }
 
-    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Known> {
-        self.by_key.values_mut()
+    pub(super) fn iter_mut(&mut self) -> impl ExactSizeIterator<Item = &mut Known> {
+        self.by_key.values_mut().map(Box::as_mut)
     }
 
     pub(super) fn len(&self) -> usize {

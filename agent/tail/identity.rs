@@ -223,6 +223,11 @@ impl Fingerprint {
         self.marks.extend(oldest);
     }
 
+    /// Gives back memory that it does not need now.
+    pub(super) fn shrink(&mut self) {
+        self.marks.shrink_to_fit();
+    }
+
     /// All windows.
     pub(super) fn windows(&self) -> impl Iterator<Item = &Window> {
         [&self.tail, &self.head].into_iter().chain(&self.marks)

@@ -36,6 +36,7 @@ mod judge;
 mod lines;
 mod missed;
 mod multiline;
+mod packed;
 mod positions;
 mod read;
 mod rotation;
@@ -56,7 +57,7 @@ use std::time::Duration;
 pub use batch::{LineBatch, Lines, Origin, Run};
 pub use identity::{Fingerprint, Window};
 pub use multiline::{Multiline, Rule, RuleError};
-pub use positions::{FileKey, FileRecord, Positions};
+pub use positions::{FileKey, FileRecord, Positions, Told};
 pub use scan::ScanReport;
 pub use source::{Exclude, FileGlob, GlobError, Source, StartAt};
 pub use status::{FileStatus, file_status};
@@ -178,14 +179,18 @@ impl Tail {
     ///
     /// Files of a source that the config has no more are remembered, not read; a source that includes them takes over.
     pub fn open(sources: Vec<Source>, known: Positions, limits: TailLimits) -> Result<Self, TailError> {
-        let mut names = HashSet::new();
-        if let Some(twice) = sources.iter().find(|source| !names.insert(&source.name)) {
+        let mut met = HashSet::new();
+        if let Some(twice) = sources.iter().find(|source| !met.insert(&source.name)) {
             return Err(TailError::SameName(twice.name.clone()));
         }
+        let names: Vec<Arc<str>> = sources.iter().map(|source| source.name.as_str().into()).collect();
         let mut files = Files::default();
-        for record in known.files.into_values() {
+        for mut record in known.files.into_values() {
             check_record(&record, known.next_key)?;
-            let source = sources.iter().position(|source| source.name == record.source);
+            let source = names.iter().position(|name| *name == record.source);
+            if let Some(name) = source.and_then(|at| names.get(at)) {
+                record.source = Arc::clone(name);
+            }
             let is_included =
                 source.and_then(|at| sources.get(at)).is_some_and(|source| source.matches(&record.path));
             let place = match (source, is_included, record.rotated) {
@@ -196,7 +201,7 @@ impl Tail {
             files.insert(Known::from_record(record, source, place));
         }
         Ok(Self {
-            names: sources.iter().map(|source| source.name.as_str().into()).collect(),
+            names,
             sources,
             limits,
             files,
@@ -223,25 +228,30 @@ impl Tail {
 
     /// The records that changed since the last call, for the commit of the batch just filled. Not empty without rows
     /// when files were found, moved or are gone: such a state wants a commit too, with the next batch or in due time.
-    pub fn moved(&mut self) -> Positions {
+    ///
+    /// # Errors
+    /// A record cannot be written as JSON, which is a fault of this module.
+    pub fn moved(&mut self) -> serde_json::Result<Told> {
         let mut files = std::mem::take(&mut self.departed);
         for known in self.files.iter_mut().filter(|known| known.dirty) {
             known.dirty = false;
             files.insert(known.key, known.record());
         }
-        Positions { next_key: self.next_key, sources: self.started.clone(), files }
+        Told::new(self.next_key, self.started.clone(), files.into_values())
     }
 
     /// The records of all files, for the commit that restates them, which needs no earlier one. To be called in place of
     /// [`Tail::moved`].
-    pub fn live(&mut self) -> Positions {
+    ///
+    /// # Errors
+    /// As for [`Tail::moved`].
+    pub fn live(&mut self) -> serde_json::Result<Told> {
         self.departed.clear();
-        let mut files = BTreeMap::new();
-        for known in self.files.iter_mut() {
+        let records = self.files.iter_mut().map(|known| {
             known.dirty = false;
-            files.insert(known.key, known.record());
-        }
-        Positions { next_key: self.next_key, sources: self.started.clone(), files }
+            known.record()
+        });
+        Told::new(self.next_key, self.started.clone(), records)
     }
 
     /// A number for lines that come from no file; like those of files, it is never given again.

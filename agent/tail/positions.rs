@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
+use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::identity::Fingerprint;
+use super::packed;
 
 /// The number of a file, issued at first sight and never again. With a byte offset it names a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -34,10 +39,11 @@ pub struct FileRecord {
     /// The number of the file.
     pub key: FileKey,
     /// The source that reads it.
-    pub source: String,
+    #[serde(with = "shared_name")]
+    pub source: Arc<str>,
     /// Where it stood last.
     #[serde(with = "lossless_path")]
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// Device number.
     pub dev: u64,
     /// Inode number.
@@ -74,15 +80,52 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// The whole state of a tail, or, in a commit, what changed of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Positions {
     /// The key that the next new file gets.
     pub next_key: FileKey,
     /// Sources that have been started once: `start_at` counts for them no more.
     pub sources: BTreeSet<String>,
     /// Files by key.
-    #[serde(with = "as_list")]
+    #[serde(deserialize_with = "by_key")]
     pub files: BTreeMap<FileKey, FileRecord>,
+}
+
+/// [`Positions`] as a commit tells them.
+#[derive(Clone, Debug, Serialize)]
+pub struct Told {
+    next_key: FileKey,
+    sources: BTreeSet<String>,
+    /// A list of records; if there are many, they are [packed](super::packed): every reader of the log reads a commit
+    /// whole that restates all files, and some more than once.
+    files: Value,
+    #[serde(skip)]
+    records: usize,
+}
+
+/// So many records are packed.
+const PACKED_MIN: usize = 1_000;
+
+impl Told {
+    /// # Errors
+    /// A record cannot be written as JSON.
+    pub(super) fn new(
+        next_key: FileKey,
+        sources: BTreeSet<String>,
+        files: impl ExactSizeIterator<Item = FileRecord>,
+    ) -> serde_json::Result<Self> {
+        let records = files.len();
+        let files = match records < PACKED_MIN {
+            true => Value::Array(files.map(serde_json::to_value).collect::<Result<_, _>>()?),
+            false => Value::String(packed::pack(files)?),
+        };
+        Ok(Self { next_key, sources, files, records })
+    }
+
+    /// How many files it tells of.
+    pub fn records(&self) -> usize {
+        self.records
+    }
 }
 
 impl Default for Positions {
@@ -108,29 +151,62 @@ impl Positions {
     }
 }
 
-mod as_list {
-    use super::{BTreeMap, FileKey, FileRecord};
-    use serde::{Deserialize, Deserializer, Serializer};
+/// Reads records, as a list or packed.
+fn by_key<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<FileKey, FileRecord>, D::Error> {
+    struct Records;
 
-    pub(super) fn serialize<S: Serializer>(
-        files: &BTreeMap<FileKey, FileRecord>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(files.values())
+    impl<'de> Visitor<'de> for Records {
+        type Value = ByKey;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("records of files, as a list or packed")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ByKey, A::Error> {
+            let mut files = ByKey::default();
+            while let Some(record) = list.next_element()? {
+                files.extend([record]);
+            }
+            Ok(files)
+        }
+
+        fn visit_str<E: de::Error>(self, packed: &str) -> Result<ByKey, E> {
+            let mut files = ByKey::default();
+            packed::unpack(packed, &mut files).map_err(E::custom)?;
+            Ok(files)
+        }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<BTreeMap<FileKey, FileRecord>, D::Error> {
-        let records = Vec::<FileRecord>::deserialize(deserializer)?;
-        Ok(records.into_iter().map(|record| (record.key, record)).collect())
+    deserializer.deserialize_any(Records).map(|files| files.0)
+}
+
+#[derive(Default)]
+struct ByKey(BTreeMap<FileKey, FileRecord>);
+
+impl Extend<FileRecord> for ByKey {
+    fn extend<I: IntoIterator<Item = FileRecord>>(&mut self, records: I) {
+        self.0.extend(records.into_iter().map(|record| (record.key, record)));
+    }
+}
+
+/// A name that many records have in common.
+mod shared_name {
+    use super::Arc;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(name: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(name)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<str>, D::Error> {
+        String::deserialize(deserializer).map(Into::into)
     }
 }
 
 /// A path as a string where it is UTF-8, else as `{"bytes": ".."}` with `%XX` for `%` and for every byte that is not
 /// printable ASCII.
 mod lossless_path {
-    use super::{OsStr, OsStrExt, OsStringExt, Path, PathBuf};
+    use super::{Arc, OsStr, OsStrExt, OsStringExt, Path, PathBuf};
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     #[derive(Serialize, Deserialize)]
@@ -148,11 +224,11 @@ mod lossless_path {
         form.serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Path>, D::Error> {
         match Form::deserialize(deserializer)? {
-            Form::Text(text) => Ok(text.into()),
+            Form::Text(text) => Ok(PathBuf::from(text).into()),
             Form::Escaped { bytes } => unescape(&bytes)
-                .map(|bytes| std::ffi::OsString::from_vec(bytes).into())
+                .map(|bytes| PathBuf::from(std::ffi::OsString::from_vec(bytes)).into())
                 .ok_or_else(|| serde::de::Error::custom(format!("`{bytes}` is not an escaped path"))),
         }
     }

@@ -71,8 +71,8 @@ pub(super) struct Scan {
     pub(super) unreadable: HashMap<FileId, io::ErrorKind>,
     /// Rotated files that are remembered no more.
     pub(super) forgotten: HashSet<FileId>,
-    /// In a tail's first scan, the files known from records, by inode number.
-    by_ino: HashMap<u64, Vec<FileKey>>,
+    /// In a tail's first scan, once it is asked for, the files known from records, by inode number.
+    by_ino: Option<HashMap<u64, Vec<FileKey>>>,
 }
 
 impl Tail {
@@ -124,12 +124,6 @@ impl Tail {
     }
 
     fn begin_scan(&mut self, now: Timestamp) -> Scan {
-        let mut by_ino: HashMap<u64, Vec<FileKey>> = HashMap::new();
-        if self.scans == 1 {
-            for known in self.files.iter() {
-                by_ino.entry(known.id.ino).or_default().push(known.key);
-            }
-        }
         Scan {
             now,
             report: ScanReport::default(),
@@ -138,14 +132,13 @@ impl Tail {
             is_first: self.sources.iter().map(|source| !self.started.contains(&source.name)).collect(),
             unreadable: std::mem::take(&mut self.unreadable),
             forgotten: HashSet::new(),
-            by_ino,
+            by_ino: None,
         }
     }
 
-    /// All paths that the sources include, each for the first source that does.
+    /// All paths that the sources include, those of the first source first; a path may come more than once.
     fn walk(&mut self, scan: &mut Scan) -> Vec<(usize, PathBuf)> {
         let mut folders = BTreeSet::new();
-        let mut seen = HashSet::new();
         let mut paths = Vec::new();
         for (at, source) in self.sources.iter().enumerate() {
             let mut walk = Walk::default();
@@ -154,7 +147,7 @@ impl Tail {
             for path in walk.paths.into_iter().filter(|path| !source.excludes(path)) {
                 if is_compressed(&path) {
                     scan.report.compressed += 1;
-                } else if seen.insert(path.clone()) {
+                } else {
                     paths.push((at, path));
                 }
             }
@@ -203,8 +196,16 @@ impl Tail {
     }
 
     /// A file whose device has another number than when its record was written: same inode number, birth and bytes.
-    fn renumbered(&mut self, scan: &Scan, path: &Path, stat: &Stat) -> Option<FileKey> {
-        let known = scan.by_ino.get(&stat.id.ino)?.iter().filter_map(|key| self.files.get(*key));
+    fn renumbered(&mut self, scan: &mut Scan, path: &Path, stat: &Stat) -> Option<FileKey> {
+        if self.scans > 1 {
+            return None;
+        }
+        let by_ino = scan.by_ino.get_or_insert_with(|| {
+            let mut by_ino: HashMap<u64, Vec<FileKey>> = HashMap::new();
+            self.files.iter().for_each(|known| by_ino.entry(known.id.ino).or_default().push(known.key));
+            by_ino
+        });
+        let known = by_ino.get(&stat.id.ino)?.iter().filter_map(|key| self.files.get(*key));
         let mut same = known.filter(|known| {
             let is_born_then = known.born.is_some() && known.born == stat.born;
             let is_there = *known.path == *path && births_agree(known.born, stat.born);
@@ -337,7 +338,7 @@ impl Tail {
 
     /// Opens a file with unread bytes, so that it cannot vanish unread while it is kept open, and looks whether the bytes
     /// are its own. Its first bytes are noted: by them a copy can be told before anything is read.
-    fn hold_fast(&mut self, key: FileKey) {
+    pub(super) fn hold_fast(&mut self, key: FileKey) {
         let Some(known) = self.files.get_mut(key) else { return };
         let Ok(file) = self.handles.take(key).map_or_else(|| known.open(), Ok) else { return };
         let head = known.print.head;

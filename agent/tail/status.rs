@@ -1,6 +1,7 @@
 //! How far files are read, for people.
 
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 use super::files::{Known, Place};
 use super::identity::Stat;
@@ -10,9 +11,9 @@ use super::positions::{FileRecord, Positions};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileStatus {
     /// Where it stood when its record was written.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// The source that reads it.
-    pub source: String,
+    pub source: Arc<str>,
     /// Its size now; none if it does not stand at its path any more.
     pub size: Option<u64>,
     /// Bytes of it that stand in Bronze.
@@ -34,7 +35,7 @@ pub fn file_status(positions: &Positions) -> Vec<FileStatus> {
 }
 
 fn status(record: FileRecord) -> FileStatus {
-    let (path, source, offset) = (record.path.clone(), record.source.clone(), record.offset);
+    let (path, source, offset) = (Arc::clone(&record.path), Arc::clone(&record.source), record.offset);
     let text_size = record.compressed.then_some(record.size);
     let known = Known::from_record(record, None, Place::Dormant);
     let stat = Stat::of_path(&path).ok().flatten();

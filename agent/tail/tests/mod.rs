@@ -136,7 +136,7 @@ impl Rig {
     }
 
     fn commit(&mut self, batch: LineBatch) {
-        let moved = self.tail.moved();
+        let moved = self.tail.moved().unwrap();
         self.rows.extend(rows(&batch.finish().unwrap()));
         let json = serde_json::to_string(&moved).unwrap();
         self.positions.apply(serde_json::from_str(&json).unwrap());
@@ -144,9 +144,7 @@ impl Rig {
 
     /// Forgets everything that is not committed, and starts again.
     fn restart(&mut self) {
-        let json = serde_json::to_string(&self.positions).unwrap();
-        self.tail =
-            Tail::open(self.sources.clone(), serde_json::from_str(&json).unwrap(), self.limits).unwrap();
+        self.tail = Tail::open(self.sources.clone(), self.positions.clone(), self.limits).unwrap();
         self.tail.births = self.births;
     }
 

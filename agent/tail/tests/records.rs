@@ -5,7 +5,7 @@ fn a_record_is_readable_and_short() {
     let mut rig = Rig::new("*.log");
     rig.append("a.log", numbered("line", 0..100_000));
     rig.run();
-    let json = serde_json::to_value(&rig.positions).unwrap();
+    let json = serde_json::to_value(rig.tail.live().unwrap()).unwrap();
     let record = &json["files"][0];
     assert_eq!(
         (&record["key"], &record["source"], &record["offset"]),
@@ -26,11 +26,11 @@ fn a_path_of_any_bytes_survives_a_record() {
         append(&rig.path(OsStr::from_bytes(name)), b"line\n");
     }
     assert_eq!(rig.run().len(), 3);
-    let json = serde_json::to_string(&rig.positions).unwrap();
+    let json = serde_json::to_string(&rig.tail.live().unwrap()).unwrap();
     assert!(json.contains("100%25 %FF%0A.log"), "{json}");
     rig.restart();
     assert!(rig.run().is_empty());
-    let paths: Vec<_> = rig.positions.files.values().map(|record| record.path.clone()).collect();
+    let paths: Vec<_> = rig.positions.files.values().map(|record| record.path.to_path_buf()).collect();
     assert!(names.iter().all(|name| paths.contains(&rig.path(OsStr::from_bytes(name)))));
 }
 
@@ -46,8 +46,24 @@ fn the_records_of_later_commits_replace_and_end_earlier_ones() {
     rig.pass(10);
     rig.run();
     assert_eq!(rig.positions.files.len(), 1);
-    assert_eq!(rig.tail.live(), rig.positions);
-    assert!(rig.tail.moved().files.is_empty());
+    let live = serde_json::to_value(rig.tail.live().unwrap()).unwrap();
+    assert_eq!(serde_json::from_value::<Positions>(live).unwrap(), rig.positions);
+    assert_eq!(rig.tail.moved().unwrap().records(), 0);
+}
+
+#[test]
+fn many_records_are_packed_and_come_back() {
+    let mut rig = Rig::new("*.log");
+    for file in 0..1_100 {
+        rig.append(&format!("{file}.log"), format!("line of file {file}\n"));
+    }
+    rig.run();
+    let json = serde_json::to_value(rig.tail.live().unwrap()).unwrap();
+    let packed = json["files"].as_str().unwrap();
+    assert!(packed.len() < 1_100 * 150, "{} bytes", packed.len());
+    assert_eq!(serde_json::from_value::<Positions>(json).unwrap(), rig.positions);
+    rig.restart();
+    assert!(rig.run().is_empty());
 }
 
 #[test]
