@@ -7,6 +7,7 @@
 mod feeds;
 mod held;
 mod housekeeping;
+mod scans;
 mod tail;
 mod transform;
 
@@ -168,6 +169,7 @@ pub async fn run(
     let chains = open_chains(edge, &engine)?;
     let written: Vec<_> = chains.iter().map(|chain| Arc::clone(chain.output_schema())).collect();
     let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
+    memory::give_back();
     let State { lock, mut bronze, restored, silvers, dead_letters, retired } = state;
     let mut tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, edge.tail_limits)?;
     let follow = if mode == RunMode::Once { Follow::UpToNow } else { Follow::On };

@@ -1,5 +1,6 @@
 //! The tail stage: files to Bronze.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::feeds::Intake;
+use super::scans::Scans;
 use super::{Charged, EdgeError, Progress, Room, RunMode, sleep_until};
 use crate::bronze::Bronze;
 use crate::clock::{Clock, Timestamp};
@@ -16,9 +18,6 @@ use crate::config::Rhythm;
 use crate::feed::FeedLine;
 use crate::shutdown::{Phase, Shutdown};
 use crate::tail::{Change, LineBatch, ReadOutcome, Tail, Watch};
-
-/// Open files are read at once when they are written to; files that are not open wait this long for a scan.
-const WRITTEN_SCAN_DELAY: Duration = Duration::from_millis(250);
 
 /// That a feed was read on, and nothing of it taken, is committed after this time.
 const MARK_INTERVAL: Duration = Duration::from_secs(10);
@@ -56,19 +55,23 @@ impl Stage {
     pub(super) async fn run(mut self, mut shutdown: Shutdown) -> Result<(), EdgeError> {
         let mut watch = Watch::new();
         let mut open = self.empty();
-        let mut scan_at = Instant::now();
+        let mut scans = Scans::new(self.rescan_interval);
         while shutdown.phase() == Phase::Running {
-            if Instant::now() >= scan_at {
+            if let Some(change) = watch.heard() {
+                self.hear(change, &watch, &mut scans);
+            }
+            if scans.is_due() {
+                let began = Instant::now();
                 tokio::task::block_in_place(|| self.scan(&mut watch));
-                scan_at = Instant::now() + self.rescan_interval.min(watch.rescan_after());
+                scans.made(began.elapsed(), watch.rescan_after());
             }
             let charged_max = self.room.borrow_and_update().charged_max;
             if self.charged.load(Ordering::Acquire) >= charged_max {
                 // Files are followed also while they are not read: what is deleted stays open, and losses are counted.
                 tokio::select! {
                     _ = self.room.changed() => self.tell_whether_held(),
-                    () = sleep_until(Some(scan_at)) => {}
-                    change = watch.changed() => scan_at = scan_at.min(Instant::now() + delay(change)),
+                    () = sleep_until(Some(scans.at())) => {}
+                    change = watch.changed() => self.hear(change, &watch, &mut scans),
                     () = shutdown.draining() => break,
                 }
                 continue;
@@ -79,17 +82,17 @@ impl Stage {
             self.set_due(&mut open);
             match outcome {
                 ReadOutcome::Full | ReadOutcome::DayOver => self.flush(&mut open).await?,
-                ReadOutcome::Rescan => scan_at = Instant::now(),
+                ReadOutcome::Rescan => scans.want_now(),
                 ReadOutcome::More => {}
                 ReadOutcome::Drained(due) => {
                     if self.mode == RunMode::Once && due.is_none() && self.feeds.is_over() {
                         break;
                     }
                     let due = due.map(|due| self.instant(due));
-                    let wake = [open.due, due, Some(scan_at)].into_iter().flatten().min();
+                    let wake = [open.due, due, Some(scans.at())].into_iter().flatten().min();
                     tokio::select! {
                         () = sleep_until(wake) => {}
-                        change = watch.changed() => scan_at = scan_at.min(Instant::now() + delay(change)),
+                        change = watch.changed() => self.hear(change, &watch, &mut scans),
                         line = self.feeds.next(), if !self.feeds.is_over() => self.take(line, &mut open).await?,
                         () = shutdown.draining() => break,
                     }
@@ -129,6 +132,16 @@ impl Stage {
     fn empty(&self) -> Open {
         let bytes_max = usize::try_from(self.batch_bytes_max).unwrap_or(usize::MAX);
         Open { batch: LineBatch::new(bytes_max), due: None }
+    }
+
+    /// Looks at the files that were written to. Whatever else has changed, a scan sees.
+    fn hear(&mut self, change: Change, watch: &Watch, scans: &mut Scans) {
+        let (written, now) = (watch.written(), self.clock.now());
+        let is_seen =
+            tokio::task::block_in_place(|| self.tail.look(written.iter().map(PathBuf::as_path), now));
+        if change == Change::Names || !is_seen {
+            scans.want(change);
+        }
     }
 
     fn scan(&mut self, watch: &mut Watch) {
@@ -171,13 +184,5 @@ impl Stage {
     fn instant(&self, at: Timestamp) -> Instant {
         let wait = at.micros().saturating_sub(self.clock.now().micros()).max(0);
         Instant::now() + Duration::from_micros(wait.unsigned_abs())
-    }
-}
-
-/// How long a change may wait for a scan.
-fn delay(change: Change) -> Duration {
-    match change {
-        Change::Names => Duration::ZERO,
-        Change::Written => WRITTEN_SCAN_DELAY,
     }
 }

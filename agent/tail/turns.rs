@@ -2,9 +2,10 @@
 
 use std::cmp::Ordering;
 use std::io;
+use std::path::Path;
 
 use super::batch::LineBatch;
-use super::files::{Known, Place};
+use super::files::{Known, Look, Place};
 use super::identity::Stat;
 use super::judge::Held;
 use super::positions::FileKey;
@@ -53,6 +54,39 @@ impl Tail {
             looked_at += self.turn(key, batch, now);
         }
         ReadOutcome::Full
+    }
+
+    /// Looks at the files at `paths`, which were written to: a look at each, where a scan looks at all. Says whether that
+    /// will do; if not, one of them is not known, or not what it was, and a scan sees to it.
+    pub fn look<'a>(&mut self, paths: impl IntoIterator<Item = &'a Path>, now: Timestamp) -> bool {
+        let mut will_do = true;
+        for path in paths {
+            will_do &= self.look_at_written(path, now);
+        }
+        will_do
+    }
+
+    fn look_at_written(&mut self, path: &Path, now: Timestamp) -> bool {
+        let &[key] = self.files.at_path(path) else { return false };
+        // An open file is looked at whenever something is read.
+        if self.handles.get(key).is_some() {
+            return true;
+        }
+        let Some(stat) = self.stat(path).ok().flatten() else { return false };
+        let Some(known) = self.files.get_mut(key) else { return false };
+        let is_it = known.place == Place::Included && !known.is_compressed && known.is(&stat);
+        if !is_it || stat.size < known.size_seen() {
+            return false;
+        }
+        if stat.size > known.size_seen() {
+            known.grown = now;
+        }
+        known.looked = Look::of(&stat);
+        if known.needs_reading() {
+            self.hold_fast(key);
+            self.enqueue(key);
+        }
+        self.files.get(key).is_some_and(|known| !known.suspect)
     }
 
     /// Gives one file its turn; returns how many bytes were looked at.

@@ -1,10 +1,10 @@
 //! Hearing of changes early. Events only say when to look: a missed one costs time until the next rescan, never a line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, ModifyKind};
@@ -13,14 +13,15 @@ use tokio::sync::Notify;
 
 /// Rescans while events come: they heal what was missed.
 const RESCAN: Duration = Duration::from_secs(10);
+/// Paths that were written to, of which more are not told apart.
+const WRITTEN_MAX: usize = 10_000;
 /// Rescans while none come.
 const POLL: Duration = Duration::from_secs(1);
 
 /// What has happened since the last time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
-    /// Something was written to a file: [`Tail::read`](super::Tail::read) sees it if the file is open; a scan, which may be
-    /// put off for a moment, sees it anyway.
+    /// Something was written to files: [`Tail::look`](super::Tail::look) at those that [`Watch::written`] names.
     Written,
     /// Files were made, renamed or removed, or events were lost: scan.
     Names,
@@ -50,10 +51,25 @@ pub struct Watch {
 struct Signal {
     /// 0: nothing, 1: [`Change::Written`], 2: [`Change::Names`].
     change: AtomicU8,
+    written: Mutex<HashSet<PathBuf>>,
     wake: Notify,
 }
 
 impl Signal {
+    /// Keeps the paths that were written to; where there are too many, a scan sees them all.
+    fn hear(&self, event: notify::Result<Event>) {
+        let Some(mut change) = meaning(&event) else { return };
+        if let (Change::Written, Ok(event)) = (change, event) {
+            let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            written.extend(event.paths);
+            if written.len() > WRITTEN_MAX {
+                written.clear();
+                change = Change::Names;
+            }
+        }
+        self.raise(change);
+    }
+
     fn raise(&self, change: Change) {
         self.change.fetch_max(change as u8 + 1, Ordering::AcqRel);
         self.wake.notify_one();
@@ -65,11 +81,7 @@ impl Watch {
     pub fn new() -> Self {
         let signal = Arc::new(Signal::default());
         let heard = Arc::clone(&signal);
-        let watcher = notify::recommended_watcher(move |event| {
-            if let Some(change) = meaning(&event) {
-                heard.raise(change);
-            }
-        });
+        let watcher = notify::recommended_watcher(move |event| heard.hear(event));
         let watcher = watcher
             .inspect_err(
                 |error| tracing::warn!(%error, "file events are not available; looking every second"),
@@ -105,13 +117,26 @@ impl Watch {
         }
     }
 
+    /// What has changed since the last time, if anything.
+    pub fn heard(&self) -> Option<Change> {
+        match self.signal.change.swap(0, Ordering::AcqRel) {
+            0 => None,
+            1 => Some(Change::Written),
+            _ => Some(Change::Names),
+        }
+    }
+
+    /// The files that were written to since the last time.
+    pub fn written(&self) -> HashSet<PathBuf> {
+        std::mem::take(&mut *self.signal.written.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Waits for a change. Nothing is lost if the future is dropped.
     pub async fn changed(&self) -> Change {
         loop {
-            match self.signal.change.swap(0, Ordering::AcqRel) {
-                0 => self.signal.wake.notified().await,
-                1 => return Change::Written,
-                _ => return Change::Names,
+            match self.heard() {
+                Some(change) => return change,
+                None => self.signal.wake.notified().await,
             }
         }
     }

@@ -28,6 +28,8 @@ enum Step {
     /// A rotated file is compressed.
     Gzip(File, usize),
     Scan,
+    /// The tail hears that the files were written to.
+    Look,
     /// One batch is read and committed.
     Read,
     /// One batch is read, and the process is killed before it is committed.
@@ -106,8 +108,9 @@ fn step(random: &mut StdRng) -> Step {
         60..64 => Step::Delete(file),
         64..68 => Step::RenameOver(file, lines(random)),
         68..74 => Step::Gzip(file, random.random_range(1..=KEPT)),
-        74..82 => Step::Read,
-        82..90 => Step::Scan,
+        74..81 => Step::Read,
+        81..86 => Step::Scan,
+        86..90 => Step::Look,
         90..93 => Step::Kill,
         93..97 => Step::Restart,
         _ => Step::Pass(random.random_range(0..3)),
@@ -220,6 +223,7 @@ impl World {
             }
             Step::Gzip(file, generation) => self.gzip(&format!("{}.{generation}", file.name())),
             Step::Scan => drop(self.rig.tail.scan(self.rig.now)),
+            Step::Look => self.look(),
             Step::Read => self.read(),
             Step::Kill => {
                 let mut batch = LineBatch::new(self.rig.batch_bytes);
@@ -244,6 +248,14 @@ impl World {
         gzip.finish().unwrap();
         file.set_modified(fs::metadata(self.rig.path(name)).unwrap().modified().unwrap()).unwrap();
         self.rig.remove(name);
+    }
+
+    /// As the agent does it: what a look cannot settle is left to a scan.
+    fn look(&mut self) {
+        let paths = [File::App, File::Web, File::Db].map(|file| self.rig.path(file.name()));
+        if !self.rig.tail.look(paths.iter().map(PathBuf::as_path), self.rig.now) {
+            self.rig.tail.scan(self.rig.now);
+        }
     }
 
     fn read(&mut self) {

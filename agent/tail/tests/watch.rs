@@ -27,6 +27,38 @@ async fn writes_and_renames_are_heard_and_many_become_one() {
 }
 
 #[tokio::test]
+async fn files_that_are_written_to_are_read_without_a_scan_also_where_they_are_not_open() {
+    let mut rig = Rig::new("*.log");
+    rig.limits.open_files_max = 1;
+    rig.restart();
+    let names = ["a.log", "b.log", "c.log"];
+    names.iter().for_each(|name| rig.append(name, format!("{name} 1\n")));
+    rig.run();
+    let mut watch = Watch::new();
+    watch.follow(rig.tail.folders());
+    let heard = async |rig: &mut Rig| {
+        while tokio::time::timeout(Duration::from_millis(300), watch.changed()).await.is_ok() {}
+        let written = watch.written();
+        rig.tail.look(written.iter().map(PathBuf::as_path), rig.now)
+    };
+    heard(&mut rig).await;
+    names.iter().for_each(|name| rig.append(name, format!("{name} 2\n")));
+    assert!(heard(&mut rig).await);
+    rig.read_all();
+    let mut lines = rig.lines().split_off(3);
+    lines.sort_unstable();
+    assert_eq!(lines, ["a.log 2", "b.log 2", "c.log 2"]);
+
+    rig.append("d.log", "d.log 1\n");
+    assert!(!heard(&mut rig).await, "a file that is not known");
+    rig.run();
+    rig.append("a.log", "a.log 3\n");
+    rig.run();
+    rig.truncate("b.log");
+    assert!(!heard(&mut rig).await, "a file that is not what it was");
+}
+
+#[tokio::test]
 async fn reading_a_file_is_no_change() {
     let mut rig = Rig::new("*.log");
     rig.append("a.log", "one\n");
