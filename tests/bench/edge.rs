@@ -8,6 +8,8 @@
 
 #[path = "sample.rs"]
 mod sample;
+#[path = "thread.rs"]
+mod thread;
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -28,7 +30,7 @@ use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
-use rustix::time::{ClockId, clock_gettime};
+use thread::cpu;
 
 const TAIL_RATIO_MIN: f64 = 0.7;
 const COMMIT_MS_MAX: f64 = 1.0;
@@ -191,14 +193,4 @@ fn resident(process: &str) -> f64 {
 fn median(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
     times[times.len() / 2].as_secs_f64() * 1_000.0
-}
-
-fn cpu(work: impl FnOnce()) -> Duration {
-    let time = || {
-        let time = clock_gettime(ClockId::ThreadCPUTime);
-        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-    };
-    let start = time();
-    work();
-    time() - start
 }

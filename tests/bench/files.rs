@@ -7,11 +7,16 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench fails by panicking")]
 
+#[path = "agent.rs"]
+mod agent;
+
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode};
+use std::process::{Child, ExitCode};
 use std::time::{Duration, Instant};
+
+use agent::{Host, stop};
 
 const START_SECONDS_MAX: f64 = 5.0;
 const MEMORY_MIB_MAX: f64 = 150.0;
@@ -31,7 +36,7 @@ fn main() -> ExitCode {
     let second = Duration::from_secs(1);
     let scale = match smoke {
         true => Scale { files: 500, active: 50, idle: second, backlog_bytes: 20_000_000 },
-        false => Scale { files: 100_000, active: 1_000, idle: 30 * second, backlog_bytes: 2_000_000_000 },
+        false => Scale { files: 100_000, active: 1_000, idle: 130 * second, backlog_bytes: 2_000_000_000 },
     };
     let is_good = [many_files(&scale), backlog(&scale)].into_iter().all(|is_good| is_good);
     if smoke || is_good {
@@ -41,81 +46,27 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// An agent with its folder.
-struct Host(tempfile::TempDir);
-
-impl Host {
-    fn new() -> Self {
-        let host = Self(tempfile::tempdir().unwrap());
-        let root = host.0.path().display();
-        let config = format!(
-            "[agent]\nstate_dir = \"state\"\nbronze_interval = \"200ms\"\n[[source]]\nname = \"app\"\n\
-             include = [\"{root}/logs/**/*.log\"]\n[[pipeline]]\nname = \"app\"\nplugin = \"builtin:json\"\n"
-        );
-        fs::create_dir(host.path("logs")).unwrap();
-        fs::write(host.path("edge.toml"), config).unwrap();
-        host
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn log(&self, file: usize) -> PathBuf {
-        self.path(&format!("logs/{:03}/{file:06}.log", file % 100))
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_logsmith"));
-        command.args(arguments).arg("-c").arg(self.path("edge.toml")).env("LOGSMITH_LOG", "error");
-        command
-    }
-
-    /// Lines in Bronze.
-    fn rows(&self) -> usize {
-        let status = self.command(&["status"]).output().unwrap().stdout;
-        let status = String::from_utf8(status).unwrap();
-        let line = status.lines().find(|line| line.starts_with("bronze ")).unwrap().to_owned();
-        line.split_whitespace().nth(2).unwrap().parse().unwrap()
-    }
-
-    fn entries(&self) -> usize {
-        fs::read_dir(self.path("state/bronze/_delta_log")).map_or(0, Iterator::count)
-    }
-
-    /// Waits for the next Bronze commit.
-    fn wait_for_entry(&self, before: usize) {
-        while self.entries() == before {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-}
-
-fn append(path: &Path, text: &str) {
-    OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
-}
-
 fn many_files(scale: &Scale) -> bool {
-    let host = Host::new();
+    let host = Host::new("200ms");
     for file in 0..scale.files {
-        fs::create_dir_all(host.log(file).parent().unwrap()).unwrap();
-        append(&host.log(file), "{\"level\":\"INFO\"}\n");
+        fs::create_dir_all(log(&host, file).parent().unwrap()).unwrap();
+        append(&log(&host, file), "{\"level\":\"INFO\"}\n");
     }
     assert!(host.command(&["run", "--once"]).status().unwrap().success());
-    assert_eq!(host.rows(), scale.files);
+    assert_eq!(rows(&host), scale.files);
 
-    append(&host.log(0), "{\"level\":\"INFO\"}\n");
-    let (before, started) = (host.entries(), Instant::now());
+    append(&log(&host, 0), "{\"level\":\"INFO\"}\n");
+    let (before, started) = (host.versions(), Instant::now());
     let agent = host.command(&["run"]).spawn().unwrap();
-    host.wait_for_entry(before);
+    host.wait_for_lines(before);
     let start = started.elapsed().as_secs_f64();
     std::thread::sleep(Duration::from_secs(3));
-    let (cpu, from) = (cpu(&agent), Instant::now());
+    let (before_idle, from) = (cpu(&agent), Instant::now());
     std::thread::sleep(scale.idle);
-    let idle = (self::cpu(&agent) - cpu).as_secs_f64() / from.elapsed().as_secs_f64() * 100.0;
+    let idle = (cpu(&agent) - before_idle).as_secs_f64() / from.elapsed().as_secs_f64() * 100.0;
     for round in 0..10 {
         for file in 0..scale.active {
-            append(&host.log(file), &format!("{{\"level\":\"INFO\",\"round\":{round}}}\n"));
+            append(&log(&host, file), &format!("{{\"level\":\"INFO\",\"round\":{round}}}\n"));
         }
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -123,7 +74,7 @@ fn many_files(scale: &Scale) -> bool {
     let handles = fs::read_dir(format!("/proc/{}/fd", agent.id())).unwrap().count();
     let memory = peak_memory(&agent);
     stop(agent);
-    let rows = host.rows();
+    let lines = rows(&host);
     println!(
         "{} known files: the first fresh line after {start:.1} s (at most {START_SECONDS_MAX})",
         scale.files
@@ -131,7 +82,7 @@ fn many_files(scale: &Scale) -> bool {
     println!("  idle: {idle:.2} % of a core (at most {IDLE_CPU_PERCENT_MAX})");
     println!("  {} of them written to: {handles} handles (at most {HANDLES_MAX})", scale.active);
     println!("  memory {memory:.0} MiB at its peak (at most {MEMORY_MIB_MAX})");
-    assert_eq!(rows, scale.files + 1 + 10 * scale.active, "lines are missing");
+    assert_eq!(lines, scale.files + 1 + 10 * scale.active, "lines are missing");
     start <= START_SECONDS_MAX
         && idle <= IDLE_CPU_PERCENT_MAX
         && handles <= HANDLES_MAX
@@ -140,19 +91,19 @@ fn many_files(scale: &Scale) -> bool {
 
 fn backlog(scale: &Scale) -> bool {
     const FILES: usize = 50;
-    let host = Host::new();
+    let host = Host::new("200ms");
     assert!(host.command(&["run", "--once"]).status().unwrap().success());
     let line = format!("{{\"level\":\"INFO\",\"message\":\"{}\"}}\n", "x".repeat(200));
     let text = line.repeat(scale.backlog_bytes / FILES / line.len());
     let lines = FILES * (scale.backlog_bytes / FILES / line.len());
     for file in 0..FILES {
-        fs::create_dir_all(host.log(file).parent().unwrap()).unwrap();
-        append(&host.log(file), &text);
+        fs::create_dir_all(log(&host, file).parent().unwrap()).unwrap();
+        append(&log(&host, file), &text);
     }
     drop(text);
     let started = Instant::now();
     let agent = host.command(&["run"]).spawn().unwrap();
-    host.wait_for_entry(host.entries());
+    host.wait_for_lines(host.versions());
     let fresh = host.path("logs/fresh.log");
     let (written, mut slowest) = (Instant::now(), Duration::ZERO);
     append(&fresh, "{\"level\":\"INFO\"}\n");
@@ -163,7 +114,7 @@ fn backlog(scale: &Scale) -> bool {
     let memory = peak_memory(&agent);
     stop(agent);
     assert!(host.command(&["run", "--once"]).status().unwrap().success());
-    assert_eq!(host.rows(), lines + 1, "lines are missing");
+    assert_eq!(rows(&host), lines + 1, "lines are missing");
     println!("backlog of {} MB in {FILES} files, {lines} lines", scale.backlog_bytes / 1_000_000);
     println!("  a fresh line of another file is in Bronze after {:.2} s", slowest.as_secs_f64());
     println!("  memory {memory:.0} MiB at its peak (at most {MEMORY_MIB_MAX})");
@@ -179,10 +130,22 @@ fn offset(host: &Host, file: &Path) -> u64 {
     line.map_or(0, |line| line.split_whitespace().nth(2).unwrap().parse().unwrap())
 }
 
-fn stop(mut agent: Child) {
-    let pid = rustix::process::Pid::from_child(&agent);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    agent.wait().unwrap();
+/// One of many log files, in one of a hundred folders.
+fn log(host: &Host, file: usize) -> PathBuf {
+    host.path(&format!("logs/{:03}/{file:06}.log", file % 100))
+}
+
+/// Lines in Bronze.
+fn rows(host: &Host) -> usize {
+    let status = host.command(&["status"]).output().unwrap().stdout;
+    let status = String::from_utf8(status).unwrap();
+    let line = status.lines().find(|line| line.starts_with("bronze ")).unwrap().to_owned();
+    line.split_whitespace().nth(2).unwrap().parse().unwrap()
+}
+
+/// Appends to a file, which is made if it is not there.
+fn append(path: &Path, text: &str) {
+    OpenOptions::new().create(true).append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
 /// The most memory that a process has held, in MiB.

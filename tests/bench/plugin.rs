@@ -9,11 +9,12 @@
 
 #[path = "sample.rs"]
 mod sample;
+#[path = "thread.rs"]
+mod thread;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{
     Array, ArrayRef, MapArray, RecordBatch, StringArray, StructArray, TimestampMicrosecondArray,
@@ -23,7 +24,7 @@ use arrow::datatypes::{DataType, Schema};
 use logsmith::transform::{Engine, Limits, Plugin, PluginSource};
 use logsmith_plugin::{Column, Outcome, Rows, Strings, Values};
 use logsmith_plugin_json::{Json, json};
-use rustix::time::{ClockId, clock_gettime};
+use thread::cpu;
 
 /// Rows of one call of a plugin.
 const CALL_ROWS: usize = 1_000;
@@ -168,14 +169,6 @@ impl Bench {
 
 /// CPU time of this thread for a run and for giving back what it made: the least of three.
 fn cpu_ns<T>(mut run: impl FnMut() -> T) -> f64 {
-    let now = || {
-        let time = clock_gettime(ClockId::ThreadCPUTime);
-        Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
-    };
-    let mut once = || {
-        let start = now();
-        drop(std::hint::black_box(run()));
-        (now() - start).as_nanos() as f64
-    };
+    let mut once = || cpu(|| drop(std::hint::black_box(run()))).as_nanos() as f64;
     (0..3).map(|_| once()).fold(f64::INFINITY, f64::min)
 }
