@@ -4,13 +4,14 @@
 //! its file is over; or when it has as many lines or bytes as it may. Until then the offset stays before it, so that no
 //! flush, restart or rotation splits or repeats it. What is written to one file and to its successor is two records.
 
-use memchr::memchr_iter;
 use regex::bytes::Regex;
 use std::time::Duration;
 
 use super::batch::{LineBatch, Text};
+use super::encoding::Charset;
 use super::holes::hole_at_start;
-use super::lines::{Before, Piece, Stretch, Taken, TakenEnd, check, newline_of_open_line, push};
+use super::lines::{Before, Piece, Stretch, Taken, TakenEnd, no_line_at_start, push};
+use super::units::Units;
 
 /// How lines make records.
 #[derive(Clone, Debug)]
@@ -83,13 +84,14 @@ impl Rule {
         Ok(Self::Trace { continuation: Regex::new(continuation)?, announcement: Regex::new(announcement)? })
     }
 
-    /// Whether `line` belongs to the record whose last line so far is `last`.
-    fn continues(&self, last: &[u8], line: &[u8]) -> bool {
+    /// Whether `line` belongs to the record whose last line so far is `last`. Expressions match the text of lines.
+    fn continues(&self, charset: Charset, last: &[u8], line: &[u8]) -> bool {
+        let line = charset.text(line);
         match self {
-            Self::Start(start) => !start.is_match(line),
-            Self::Continuation(continuation) => continuation.is_match(line),
+            Self::Start(start) => !start.is_match(&line),
+            Self::Continuation(continuation) => continuation.is_match(&line),
             Self::Trace { continuation, announcement } => {
-                continuation.is_match(line) || announcement.is_match(last)
+                continuation.is_match(&line) || announcement.is_match(&charset.text(last))
             }
         }
     }
@@ -120,8 +122,9 @@ pub(super) fn take_records(batch: &mut LineBatch, stretch: Stretch, rule: &Multi
     let (span, rows) = batch.open(stretch.span);
     let bytes = span.bytes.get(stretch.begin..).unwrap_or_default();
     let mut taken = Taken::nothing(stretch.before);
-    taken.bytes = newline_of_open_line(bytes, stretch.before);
-    let complete = check(bytes);
+    taken.bytes = no_line_at_start(bytes, &stretch);
+    let (charset, newline_bytes) = (stretch.charset, stretch.charset.newline().len());
+    let complete = charset.check(bytes);
     let mut add = |taken: &mut Taken, record: Record<'_>, text: Text| {
         taken.bytes = record.start;
         let line = bytes.get(record.start..record.end).unwrap_or_default();
@@ -132,13 +135,15 @@ pub(super) fn take_records(batch: &mut LineBatch, stretch: Stretch, rule: &Multi
     };
     let mut open: Option<Record<'_>> = None;
     let mut next = taken.bytes;
-    let ends = memchr_iter(b'\n', bytes).filter(|end| *end >= taken.bytes).map(|end| (end, end + 1));
-    let last = (rest == Rest::IsTaken && !bytes.ends_with(b"\n")).then_some((bytes.len(), bytes.len()));
+    let ends = charset.newlines(bytes, stretch.offset).filter(|end| *end >= taken.bytes);
+    let ends = ends.map(|end| (end, end + newline_bytes));
+    let is_open = rest == Rest::IsTaken && !charset.ends_line(bytes, stretch.offset);
+    let last = is_open.then_some((bytes.len(), bytes.len()));
     for (end, behind) in ends.collect::<Vec<_>>().into_iter().chain(last) {
         let line = bytes.get(next..end).unwrap_or_default();
-        let line = if behind > end { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
-        let hole = hole_at_start(line);
-        let text = if behind > end { complete } else { Text::Unchecked };
+        let line = if behind > end { charset.without_return(line) } else { line };
+        let hole = hole_at_start(charset, line, stretch.offset + next as u64);
+        let text = if behind > end { complete } else { Text::Unchecked(charset) };
         let line = line.get(hole..).unwrap_or_default();
         let start = next + hole;
         let one = Record { start, end: start + line.len(), next: behind, lines: 1, last: line };
@@ -147,7 +152,7 @@ pub(super) fn take_records(batch: &mut LineBatch, stretch: Stretch, rule: &Multi
             hole == 0
                 && record.lines < rule.lines_max
                 && one.end - record.start <= stretch.line_bytes_max
-                && rule.rule.continues(record.last, line)
+                && rule.rule.continues(charset, record.last, line)
         });
         let is_full = match (joined, open) {
             (Some(record), _) => {
@@ -173,7 +178,7 @@ pub(super) fn take_records(batch: &mut LineBatch, stretch: Stretch, rule: &Multi
     if let Some(record) = open
         && is_over
     {
-        add(&mut taken, record, Text::Unchecked);
+        add(&mut taken, record, Text::Unchecked(charset));
     }
     taken.rest = bytes.len() - taken.bytes;
     if taken.end == TakenEnd::NoNewline && taken.rest > stretch.line_bytes_max {

@@ -16,6 +16,7 @@ mod check;
 mod crash;
 mod damage;
 mod demo;
+mod encodings;
 mod engine;
 mod feeds;
 mod formats;

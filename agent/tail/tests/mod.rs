@@ -1,6 +1,7 @@
 //! One test for each promise, on real files; [`Rig`] plays the agent around a tail.
 
 mod copies;
+mod encodings;
 mod gzip;
 mod holes;
 mod limits;
