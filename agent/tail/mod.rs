@@ -27,6 +27,7 @@
 //! [`TailLimits::deleted_bytes_max`].
 
 mod batch;
+mod container;
 mod encoding;
 mod end;
 mod files;

@@ -1,5 +1,6 @@
 //! One test for each promise, on real files; [`Rig`] plays the agent around a tail.
 
+mod containers;
 mod copies;
 mod encodings;
 mod gzip;
