@@ -13,6 +13,7 @@ mod support;
 
 mod budget;
 mod check;
+mod containers;
 mod crash;
 mod damage;
 mod demo;
