@@ -123,9 +123,10 @@ fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result
             known.padding = padding as u64 + padding_behind;
             Ok(Turn::End(read))
         }
-        // The chunk was too small for the line: once more with room for the longest.
+        // The chunk was too small for the line: once more with room for the longest and what ends it.
         (TakenEnd::NoNewline, SpanEnd::Chunk) if taken.bytes == 0 && need == 0 => {
-            take(known, reading, begin + reading.source.line_bytes_max + 2)
+            let end_bytes = charset.carriage_return().len() + charset.newline().len();
+            take(known, reading, begin + reading.source.line_bytes_max + end_bytes)
         }
         (TakenEnd::NoNewline, SpanEnd::Chunk) => Ok(Turn::More(read)),
     }

@@ -377,3 +377,25 @@ fn whatever_is_written_in_any_encoding_is_read() {
         assert!(offsets && rig.rows.iter().all(|row| row.raw.is_none() && row.offset % 2 == 0));
     }
 }
+
+/// A newline of UTF-16 with its return has four bytes, for which no room was made behind the longest line.
+#[test]
+fn regression_lines_of_utf_16_as_long_as_a_line_may_be_are_whole() {
+    for (encoding, order) in ORDERS {
+        for max in [1_000, 1 << 20, (1 << 20) + 1] {
+            let mut rig = rig(encoding);
+            rig.sources[0].line_bytes_max = max;
+            rig.batch_bytes = 100_000;
+            rig.restart();
+            let units = [max / 2, max / 2 + 1, max / 2 - 1];
+            let wanted: Vec<String> =
+                units.iter().map(|units| "\u{A0A}".repeat((*units).min(max / 2))).collect();
+            for newline in ["\n", "\r\n"] {
+                let text: String = units.iter().map(|units| "\u{A0A}".repeat(*units) + newline).collect();
+                rig.append("a.log", utf16(&text, order));
+                assert!(rig.run() == wanted, "{encoding} {max}");
+            }
+            assert_eq!(rig.tail.counters().cut_lines, 2);
+        }
+    }
+}
