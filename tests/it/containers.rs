@@ -188,13 +188,21 @@ fn docker_and_the_links_of_kubelet_are_read_too() {
     append(&log, &line("stdout", "rotated\\n"));
     fs::rename(&log, rotated).unwrap();
     append(&log, &line("stdout", "new\\n"));
+    let target = host.path(POD).join("0.log");
+    append(&target, &cri("stderr", "F", "by link too"));
+    fs::rename(&target, host.path(POD).join("0.log.20261122-100000")).unwrap();
+    append(&target, &cri("stderr", "F", "by link again"));
     succeed(&mut host.edge(&["run", "--once"]));
     let columns = &["stream", "message", "namespace", "pod", "container", "container_id"];
     let rows = host.read("state/silver/app", columns);
-    assert_eq!(said(&rows), ["stderr aside", "stderr by link", "stdout ab", "stdout new", "stdout rotated"]);
+    let linked = ["stderr by link", "stderr by link again", "stderr by link too"];
+    let wanted = [&["stderr aside"], &linked[..], &["stdout ab", "stdout new", "stdout rotated"]].concat();
+    assert_eq!(said(&rows), wanted);
     for row in rows {
-        let is_link = row["message"] == "by link";
-        assert_eq!(row["container_id"].as_str(), Some(id.as_str()));
+        let is_link = row["stream"] == "stderr" && row["message"] != "aside";
+        // A file that was rotated under a link is named as it stands, and that name has no id.
+        let is_rotated = row["message"] == "by link too";
+        assert_eq!(row["container_id"].as_str(), (!is_rotated).then_some(id.as_str()), "{row}");
         assert_eq!(row["namespace"].as_str(), is_link.then_some("shop"), "{row}");
         assert_eq!(row["container"].as_str(), is_link.then_some("nginx"));
     }

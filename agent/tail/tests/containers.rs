@@ -121,3 +121,17 @@ fn regression_a_hole_before_an_open_record_is_counted_once() {
     assert_eq!(rig.run().len(), 1);
     assert_eq!(rig.tail.counters().hole_bytes, 5000);
 }
+
+/// What is written to one file and to its successor is two records, however a message was cut.
+#[test]
+fn parts_before_and_after_a_rotation_are_records_of_their_own_and_arrive_once() {
+    let mut rig = rig();
+    rig.append("0.log", cri("stdout", "F", "read") + &cri("stdout", "P", "old"));
+    rig.run();
+    rig.rename("0.log", "0.log.20261122-100000");
+    rig.append("0.log", cri("stdout", "F", "new"));
+    rig.restart();
+    assert_eq!(rig.run(), [cri("stdout", "F", "new").trim_end()]);
+    rig.pass(1);
+    assert_eq!(rig.run(), [cri("stdout", "P", "old").trim_end()]);
+}
