@@ -2,6 +2,7 @@
 
 mod containers;
 mod copies;
+mod encoded_files;
 mod encodings;
 mod gzip;
 mod holes;
