@@ -232,7 +232,7 @@ fn plugins<'a>(
         section.missing(
             doc,
             "plugin",
-            "plugin = \"builtin:json\", \"builtin:access\" or a path to a .wasm file",
+            "plugin = \"builtin:json\", \"builtin:access\", \"builtin:container\" or a path to a .wasm file",
         );
         return None;
     };

@@ -22,7 +22,7 @@ pub(super) fn multiline<'a>(doc: &mut Document<'a>, source: &mut Section<'a>) ->
             section.missing(
                 doc,
                 "preset",
-                "preset = \"java\" (python, go, rust, indented), or start = \"^\\\\d\", or continuation = \"^ \"",
+                "preset = \"java\" (python, go, rust, indented, container), or start = \"^\\\\d\", or continuation = \"^ \"",
             );
             None
         }

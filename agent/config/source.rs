@@ -7,7 +7,7 @@ use super::edge::checked_name;
 use super::multiline::multiline;
 use super::reader::{Document, Found, Section};
 use crate::feed::{Feed, FeedKind, Journal, Listen, Priority};
-use crate::tail::{Exclude, FileGlob, GlobError, Source, StartAt};
+use crate::tail::{Encoding, Exclude, FileGlob, GlobError, Source, StartAt};
 
 /// The source that `logsmith run --stdin` adds.
 pub const STDIN: &str = "stdin";
@@ -86,6 +86,7 @@ fn files<'a>(
     let include = section.strings(doc, "include");
     let exclude = section.strings(doc, "exclude").unwrap_or_default();
     let start_at = start_at(doc, &mut section);
+    let encoding = encoding(doc, &mut section);
     let last_line_timeout = section.duration(doc, "last_line_timeout").unwrap_or(Duration::from_secs(5));
     let multiline = multiline(doc, &mut section);
     match &include {
@@ -101,6 +102,7 @@ fn files<'a>(
         include: include?,
         exclude: exclude?,
         start_at: start_at?,
+        encoding: encoding?,
         line_bytes_max: line_bytes_max?,
         last_line_timeout,
         multiline: multiline?,
@@ -142,6 +144,13 @@ fn start_at<'a>(doc: &mut Document<'a>, section: &mut Section<'a>) -> Option<Sta
             }
         },
     }
+}
+
+fn encoding<'a>(doc: &mut Document<'a>, section: &mut Section<'a>) -> Option<Encoding> {
+    let Some(Found { value, key, at }) = section.string(doc, "encoding") else {
+        return Some(Encoding::UTF_8);
+    };
+    Encoding::for_label(&value).map_err(|error| doc.mistake(at, &key, error.to_string())).ok()
 }
 
 fn globs<'a, T>(

@@ -17,6 +17,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use rustix::buffer::spare_capacity;
 
+use super::encoding::{Charset, Fidelity};
 use super::positions::FileKey;
 use crate::clock::{Day, Timestamp};
 
@@ -29,7 +30,8 @@ const ROW_BYTES: usize = 24;
 
 /// Lines on their way to Bronze, all ingested on one UTC day.
 ///
-/// Holds up to the given number of bytes (text, and 24 for each row), exceeded by one chunk or one line at most.
+/// Holds up to the given number of bytes (text, and 24 for each row), exceeded by one chunk or one line at most, and by
+/// their text where it is to be written anew.
 #[derive(Debug)]
 pub struct LineBatch {
     chunks: Vec<Vec<u8>>,
@@ -47,6 +49,8 @@ pub(super) struct Rows {
     views: Vec<u128>,
     offsets: Vec<i64>,
     raw: Vec<Raw>,
+    /// Rows of the span in use whose text is to be written.
+    foreign: Vec<Foreign>,
     cut: Vec<(usize, u64)>,
     /// Up to here lines lie in the last chunk.
     used: usize,
@@ -84,12 +88,20 @@ pub struct Origin {
     pub ingested_at: Timestamp,
 }
 
-/// A row whose bytes are not UTF-8.
+/// A row whose text does not say all that its bytes do.
 #[derive(Debug)]
 struct Raw {
     row: usize,
     chunk: usize,
     bytes: Range<usize>,
+}
+
+/// A row whose bytes, in the last chunk, are not its text in UTF-8.
+#[derive(Debug)]
+struct Foreign {
+    row: usize,
+    bytes: Range<usize>,
+    charset: Charset,
 }
 
 /// Bytes just read into the last chunk, not yet settled.
@@ -122,8 +134,8 @@ pub(super) struct SpanBytes<'a> {
 pub(super) enum Text {
     /// They are UTF-8: the stretch around them has been checked.
     Valid,
-    /// They are to be checked.
-    Unchecked,
+    /// They are of this encoding, and to be checked.
+    Unchecked(Charset),
 }
 
 impl Rows {
@@ -134,11 +146,12 @@ impl Rows {
         self.text_bytes += place.end.saturating_sub(self.used);
         self.used = self.used.max(place.end);
         self.offsets.push(offset as i64);
-        if text == Text::Unchecked && simdutf8::basic::from_utf8(line).is_err() {
-            self.raw.push(Raw { row: self.views.len(), chunk: span.chunk, bytes: place });
-            self.views.push(0);
-        } else {
-            self.views.push(make_view(line, span.chunk as u32, place.start as u32));
+        match text {
+            Text::Unchecked(charset) if !charset.is_utf8(line) => {
+                self.foreign.push(Foreign { row: self.views.len(), bytes: place, charset });
+                self.views.push(0);
+            }
+            _ => self.views.push(make_view(line, span.chunk as u32, place.start as u32)),
         }
     }
 
@@ -162,6 +175,7 @@ impl LineBatch {
             views: Vec::new(),
             offsets: Vec::new(),
             raw: Vec::new(),
+            foreign: Vec::new(),
             cut: Vec::new(),
             used: 0,
         };
@@ -243,7 +257,7 @@ impl LineBatch {
         self.rows.used = start;
         chunk.extend_from_slice(line);
         let (span, rows) = self.open(Span { start, len: line.len(), end: SpanEnd::File });
-        rows.push(&span, 0..line.len(), Text::Unchecked, offset);
+        rows.push(&span, 0..line.len(), Text::Unchecked(Charset::Utf8), offset);
         if left_out > 0 {
             rows.mark_cut(left_out);
         }
@@ -258,18 +272,22 @@ impl LineBatch {
     }
 
     /// Ends the use of a span: what lies behind the lines added is dropped, and all rows added since the last call
-    /// come from `origin`. Returns how many of them were no UTF-8.
+    /// come from `origin`. Returns how many of them have bytes that are no characters.
     pub(super) fn settle(&mut self, origin: &Origin) -> u64 {
         let before: usize = self.runs.last().map_or(0, |run| run.end);
+        let last = self.chunks.len().saturating_sub(1);
         let Some(chunk) = self.chunks.last_mut() else { return 0 };
         chunk.truncate(self.rows.used);
-        let fresh = self.rows.raw.partition_point(|raw| raw.row < before);
-        for raw in self.rows.raw.iter().skip(fresh) {
-            let block = raw.chunk as u32;
-            let text = replace_invalid(chunk, raw.bytes.clone());
+        let known = self.rows.raw.len();
+        for Foreign { row, bytes, charset } in self.rows.foreign.drain(..) {
+            let at = self.rows.offsets.get(row).map_or(0, |offset| offset.cast_unsigned());
+            let (text, fidelity) = charset.write_text(chunk, bytes.clone(), at);
             self.rows.text_bytes += text.len();
-            if let Some(row) = self.rows.views.get_mut(raw.row) {
-                *row = make_view(chunk.get(text.clone()).unwrap_or_default(), block, text.start as u32);
+            if let Some(row) = self.rows.views.get_mut(row) {
+                *row = make_view(chunk.get(text.clone()).unwrap_or_default(), last as u32, text.start as u32);
+            }
+            if fidelity == Fidelity::Replaced {
+                self.rows.raw.push(Raw { row, chunk: last, bytes });
             }
         }
         let rows = self.rows();
@@ -282,7 +300,7 @@ impl LineBatch {
                 None => self.runs.push(Run { end: rows, origin: origin.clone() }),
             }
         }
-        (self.rows.raw.len() - fresh) as u64
+        (self.rows.raw.len() - known) as u64
     }
 
     /// Ends the batch.
@@ -344,27 +362,13 @@ fn row_schema() -> SchemaRef {
     ]))
 }
 
-/// Writes the text of a line that is no UTF-8 behind all others in its chunk, with U+FFFD for what is invalid, and
-/// returns its place.
-fn replace_invalid(chunk: &mut Vec<u8>, line: Range<usize>) -> Range<usize> {
-    let start = chunk.len();
-    let bytes = chunk.get(line).unwrap_or_default().to_vec();
-    for part in bytes.utf8_chunks() {
-        chunk.extend_from_slice(part.valid().as_bytes());
-        if !part.invalid().is_empty() {
-            chunk.extend_from_slice("\u{FFFD}".as_bytes());
-        }
-    }
-    start..chunk.len()
-}
-
 #[expect(
     unsafe_code,
     reason = "the safe constructor checks every row again: a tenth of the way from file to Parquet"
 )]
 fn view_column(views: Vec<u128>, chunks: Vec<Buffer>) -> ArrayRef {
     // SAFETY: each view was made by `make_view` from the very bytes at its chunk and place (`push`, `settle`). A chunk is only ever truncated to `used`, behind all of its lines, and appended to. The bytes are
-    // UTF-8: `push` checks them unless `take_lines` has checked the stretch around them, and `replace_invalid` writes
-    // only valid text.
+    // UTF-8: `push` checks them unless `take_lines` has checked the stretch around them, and `write_text` writes only
+    // valid text.
     Arc::new(unsafe { StringViewArray::new_unchecked(ScalarBuffer::from(views), chunks, None) })
 }

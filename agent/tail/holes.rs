@@ -12,34 +12,41 @@ use rustix::fs::{SeekFrom, seek};
 use super::files::Known;
 use super::identity::{bytes_at, tail_at};
 use super::read::{Reading, Turn};
+use super::units::Units;
 
-/// Fewer NULs are taken for text of another encoding.
+/// Fewer NULs are taken for text.
 const HOLE_BYTES_MIN: usize = 4;
 /// Bytes that are looked at in one step.
 const STEP_BYTES: usize = 256 << 10;
 /// Bytes that are looked at in one turn.
 const TURN_BYTES: u64 = 64 << 20;
 
-/// How many NULs stand at the beginning of `bytes`, if they are a hole.
-pub(super) fn hole_at_start(bytes: &[u8]) -> usize {
+/// How many NULs stand at the beginning of `bytes`, which stand at `at`, if they are a hole. One that is half of a
+/// character is none of them.
+#[inline(always)]
+pub(super) fn hole_at_start(units: impl Units, bytes: &[u8], at: u64) -> usize {
     if bytes.first() != Some(&0) {
         return 0;
     }
     let len = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
+    let len = units.floor(at + len as u64).saturating_sub(at) as usize;
     if len < HOLE_BYTES_MIN { 0 } else { len }
 }
 
-/// How many NULs stand at the end of `bytes`, if they are a hole.
-pub(super) fn hole_at_end(bytes: &[u8]) -> usize {
-    let len = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+/// How many NULs stand at the end of `bytes`, which stand at `at`, if they are a hole. One that is half of a character
+/// is none of them.
+pub(super) fn hole_at_end(units: impl Units, bytes: &[u8], at: u64) -> usize {
+    let nuls = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+    let start = at + (bytes.len() - nuls) as u64;
+    let half = (start - units.floor(start)) as usize;
+    let len = nuls.saturating_sub(half);
     if len < HOLE_BYTES_MIN { 0 } else { len }
 }
 
 /// Skips the hole at the offset, if it ends before the file does.
 pub(super) fn skip(known: &mut Known, reading: &mut Reading<'_>) -> io::Result<Turn> {
-    reading.scratch.resize(STEP_BYTES, 0);
     let begin = known.offset + known.hole;
-    let (end, found) = look(reading.file, begin, reading.scratch)?;
+    let (end, found) = look(reading, begin)?;
     let looked_at = end - begin;
     known.partial = None;
     known.hole += looked_at;
@@ -56,7 +63,7 @@ pub(super) fn skip(known: &mut Known, reading: &mut Reading<'_>) -> io::Result<T
     let bytes = std::mem::take(&mut known.hole);
     // A log laid out in advance is filled from its beginning on, perhaps just now.
     let first = bytes_at(reading.file, known.offset, reading.scratch)?;
-    if (hole_at_start(first) as u64) < bytes.min(first.len() as u64) {
+    if (hole_at_start(reading.charset, first, known.offset) as u64) < bytes.min(first.len() as u64) {
         return Ok(Turn::More(looked_at));
     }
     known.print.move_on(tail_at(reading.file, end)?, None);
@@ -70,8 +77,7 @@ pub(super) fn skip(known: &mut Known, reading: &mut Reading<'_>) -> io::Result<T
 
 /// How many NULs stand from `at` up to the end of the file; none if something else does, or more than one turn may look at.
 pub(super) fn reaches_the_end(reading: &mut Reading<'_>, at: u64) -> io::Result<Option<u64>> {
-    reading.scratch.resize(STEP_BYTES, 0);
-    let (end, found) = look(reading.file, at, reading.scratch)?;
+    let (end, found) = look(reading, at)?;
     Ok(matches!(found, Found::End).then(|| end - at))
 }
 
@@ -85,8 +91,10 @@ enum Found {
     Nothing,
 }
 
-/// Looks for the first byte from `at` on that is no NUL, past what the file system knows to be empty.
-fn look(file: &File, at: u64, buffer: &mut [u8]) -> io::Result<(u64, Found)> {
+/// Looks for the first unit from `at` on that is not NUL, past what the file system knows to be empty.
+fn look(reading: &mut Reading<'_>, at: u64) -> io::Result<(u64, Found)> {
+    reading.scratch.resize(STEP_BYTES, 0);
+    let (file, buffer): (&File, &mut [u8]) = (reading.file, reading.scratch);
     let mut next = at;
     while next - at < TURN_BYTES {
         match seek(file, SeekFrom::Data(next)) {
@@ -100,7 +108,7 @@ fn look(file: &File, at: u64, buffer: &mut [u8]) -> io::Result<(u64, Found)> {
         }
         let bytes = bytes_at(file, next, buffer)?;
         if let Some(data) = bytes.iter().position(|byte| *byte != 0) {
-            return Ok((next + data as u64, Found::Data));
+            return Ok((reading.charset.floor(next + data as u64).max(at), Found::Data));
         }
         next += bytes.len() as u64;
         if bytes.is_empty() {

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::holes::hole_at_end;
+use super::units::Bytes;
 
 /// The head of a file is told by up to this many bytes.
 pub(super) const HEAD_BYTES: usize = 1024;
@@ -246,7 +247,7 @@ impl Fingerprint {
             return Ok(false);
         }
         // NULs at the end may be a log laid out in advance, whose lines are still to come.
-        let bytes = bytes.get(..bytes.len() - hole_at_end(bytes)).unwrap_or_default();
+        let bytes = bytes.get(..bytes.len() - hole_at_end(Bytes, bytes, 0)).unwrap_or_default();
         let known = self.head.len();
         if bytes.len() > known {
             let short =

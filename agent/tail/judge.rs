@@ -185,7 +185,9 @@ impl Tail {
         let opened = stat.open(path).and_then(|file| {
             let offset = match (begin, settings.start_at) {
                 (Begin::AtEnd, _) => stat.size,
-                (Begin::BySource, StartAt::End) if is_first => end_of_lines(&file, stat.size)?,
+                (Begin::BySource, StartAt::End) if is_first => {
+                    end_of_lines(&file, stat.size, settings.encoding.charset(&file)?)?
+                }
                 (Begin::BySource | Begin::Anew, _) => 0,
             };
             Ok((Fingerprint::read(&file, offset)?, file))

@@ -1,9 +1,10 @@
-//! Bytes to lines. A line ends with `\n` or `\r\n`, which are no part of it; all other bytes pass as they are.
-
-use memchr::{memchr_iter, memrchr};
+//! Bytes to lines. A line ends with `\n` or `\r\n`, which are no part of it, nor is the mark of an encoding at the
+//! beginning of a file; all other bytes pass as they are.
 
 use super::batch::{LineBatch, Rows, Span, SpanBytes, Text};
+use super::encoding::Charset;
 use super::holes::hole_at_start;
+use super::units::{Bytes, Units};
 
 /// A stretch of a file, in a span of a batch, about to be cut into lines.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +15,8 @@ pub(super) struct Stretch {
     pub(super) begin: usize,
     /// Offset in the file of that place.
     pub(super) offset: u64,
+    /// How its text is encoded.
+    pub(super) charset: Charset,
     /// Longer lines are cut to this many bytes.
     pub(super) line_bytes_max: usize,
     /// What was taken before.
@@ -75,22 +78,29 @@ impl Taken {
 
 /// Adds the complete lines of a stretch to the batch.
 pub(super) fn take_lines(batch: &mut LineBatch, stretch: Stretch) -> Taken {
+    match stretch.charset {
+        Charset::Utf8 | Charset::Other(_) => take_lines_of(Bytes, batch, stretch),
+        Charset::Utf16(order) => take_lines_of(order, batch, stretch),
+    }
+}
+
+fn take_lines_of(units: impl Units, batch: &mut LineBatch, stretch: Stretch) -> Taken {
     let (span, rows) = batch.open(stretch.span);
     let bytes = span.bytes.get(stretch.begin..).unwrap_or_default();
     let mut taken = Taken::nothing(stretch.before);
-    taken.bytes = newline_of_open_line(bytes, stretch.before);
-    let text = check(bytes);
+    taken.bytes = no_line_at_start(bytes, &stretch);
+    let text = stretch.charset.check(bytes);
     let lines = bytes.get(taken.bytes..).unwrap_or_default();
     let first = taken.bytes;
-    for newline in memchr_iter(b'\n', lines) {
+    for newline in units.newlines(lines, stretch.offset + first as u64) {
         let line = lines.get(taken.bytes - first..newline).unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let hole = hole_at_start(line);
+        let line = units.without_return(line);
+        let hole = hole_at_start(units, line, stretch.offset + taken.bytes as u64);
         let line = line.get(hole..).unwrap_or_default();
         taken.bytes += hole;
         taken.hole_bytes += hole as u64;
         push(rows, &span, &stretch, &mut taken, Piece { line, left_out: 0, text });
-        taken.bytes = first + newline + 1;
+        taken.bytes = first + newline + units.newline().len();
         if rows.is_full() {
             taken.end = TakenEnd::BatchFull;
             break;
@@ -101,7 +111,9 @@ pub(super) fn take_lines(batch: &mut LineBatch, stretch: Stretch) -> Taken {
     }
     taken.rest = bytes.len() - taken.bytes;
     let rest = bytes.get(taken.bytes..).unwrap_or_default();
-    if taken.end == TakenEnd::NoNewline && content(rest).len() > stretch.line_bytes_max {
+    // A return at its end may become half of a newline.
+    let content = units.without_return(units.whole(rest, stretch.offset + taken.bytes as u64));
+    if taken.end == TakenEnd::NoNewline && content.len() > stretch.line_bytes_max {
         taken.end = TakenEnd::TooLong;
     }
     taken
@@ -112,9 +124,10 @@ pub(super) fn take_open_line(batch: &mut LineBatch, stretch: Stretch) -> Taken {
     let (span, rows) = batch.open(stretch.span);
     let line = span.bytes.get(stretch.begin..).unwrap_or_default();
     let mut taken = Taken::nothing(Before::OpenLine);
-    // A lone `\r` after an open line is the first half of its newline.
-    if !(stretch.before == Before::OpenLine && line == b"\r") {
-        push(rows, &span, &stretch, &mut taken, Piece { line, left_out: 0, text: Text::Unchecked });
+    // A lone return after an open line is the first half of its newline.
+    if !(stretch.before == Before::OpenLine && line == stretch.charset.carriage_return()) {
+        let text = Text::Unchecked(stretch.charset);
+        push(rows, &span, &stretch, &mut taken, Piece { line, left_out: 0, text });
     }
     taken.bytes = line.len();
     taken
@@ -126,7 +139,8 @@ pub(super) fn take_beginning(batch: &mut LineBatch, stretch: Stretch, left_out: 
     let (span, rows) = batch.open(stretch.span);
     let line = span.bytes.get(stretch.begin..).unwrap_or_default();
     let mut taken = Taken::nothing(Before::Line);
-    push(rows, &span, &stretch, &mut taken, Piece { line, left_out, text: Text::Unchecked });
+    let text = Text::Unchecked(stretch.charset);
+    push(rows, &span, &stretch, &mut taken, Piece { line, left_out, text });
     taken.bytes = line.len();
     taken
 }
@@ -147,7 +161,8 @@ pub(super) fn push(
     taken: &mut Taken,
     piece: Piece<'_>,
 ) {
-    let kept = kept_bytes(piece.line, stretch.line_bytes_max);
+    let (len, max) = (piece.line.len(), stretch.line_bytes_max);
+    let kept = if len > max { stretch.charset.kept_bytes(piece.line, max) } else { len };
     let start = stretch.begin + taken.bytes;
     rows.push(span, start..start + kept, piece.text, stretch.offset + taken.bytes as u64);
     let left_out = piece.left_out + (piece.line.len() - kept) as u64;
@@ -158,34 +173,17 @@ pub(super) fn push(
     }
 }
 
-/// How much of a line is kept: at most `max` bytes, and no part of a character.
-fn kept_bytes(line: &[u8], max: usize) -> usize {
-    if line.len() <= max {
-        return line.len();
-    }
-    let is_boundary = |at: usize| line.get(at).is_none_or(|byte| *byte & 0b1100_0000 != 0b1000_0000);
-    (max.saturating_sub(3)..=max).rev().find(|at| is_boundary(*at)).unwrap_or(max)
-}
-
-/// What of `rest` is certainly text: a `\r` at its end may become half of a newline.
-fn content(rest: &[u8]) -> &[u8] {
-    rest.strip_suffix(b"\r").unwrap_or(rest)
-}
-
-/// Length of the newline that ends an open line, if it stands at the beginning.
-pub(super) fn newline_of_open_line(bytes: &[u8], before: Before) -> usize {
-    match (before, bytes) {
-        (Before::OpenLine, [b'\n', ..]) => 1,
-        (Before::OpenLine, [b'\r', b'\n', ..]) => 2,
+/// Length of what stands at the beginning of a stretch and belongs to none of its lines: the newline that ends an open
+/// line, or the mark of the encoding.
+pub(super) fn no_line_at_start(bytes: &[u8], stretch: &Stretch) -> usize {
+    let (charset, at) = (stretch.charset, stretch.offset);
+    match stretch.before {
+        Before::Line if at == 0 && bytes.starts_with(charset.mark()) => charset.mark().len(),
+        Before::OpenLine if charset.floor(at) == at => {
+            let newline = bytes.strip_prefix(charset.carriage_return()).unwrap_or(bytes);
+            let behind = newline.strip_prefix(charset.newline()).map(<[u8]>::len);
+            behind.map_or(0, |behind| bytes.len() - behind)
+        }
         _ => 0,
-    }
-}
-
-/// Checks all complete lines at once: newlines never stand inside a character.
-pub(super) fn check(bytes: &[u8]) -> Text {
-    let complete = memrchr(b'\n', bytes).and_then(|end| bytes.get(..end)).unwrap_or_default();
-    match simdutf8::basic::from_utf8(complete) {
-        Ok(_) => Text::Valid,
-        Err(_) => Text::Unchecked,
     }
 }

@@ -16,6 +16,7 @@
 //! - A rotated file that is compressed by gzip goes on under its key, too (see `gunzip.rs`). Compressed files that are no
 //!   file's that was known are not read.
 //! - The offset never passes bytes that were not taken, and a record never runs ahead of the rows.
+//! - Offsets count the bytes of the file, whatever its encoding (see `encoding.rs`).
 //! - Two paths with one inode are one file. Equal content is not identity.
 //!
 //! - A generation that came and went between two scans, or two runs, is looked for under the names that a rotation
@@ -26,6 +27,8 @@
 //! [`TailLimits::deleted_bytes_max`].
 
 mod batch;
+mod container;
+mod encoding;
 mod end;
 mod files;
 mod gunzip;
@@ -46,6 +49,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod units;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -55,6 +59,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use batch::{LineBatch, Lines, Origin, Run};
+pub use encoding::{Encoding, EncodingError};
 pub use identity::{Fingerprint, Window};
 pub use multiline::{Multiline, Rule, RuleError};
 pub use positions::{FileKey, FileRecord, Positions, Told};
@@ -117,7 +122,7 @@ pub struct TailCounters {
     pub cut_lines: u64,
     /// Bytes that were left out of them.
     pub cut_bytes: u64,
-    /// Lines that were no UTF-8.
+    /// Lines with bytes that are no characters of their encoding.
     pub invalid_lines: u64,
     /// Files that vanished, or were truncated, before they were read to the end.
     pub vanished_files: u64,

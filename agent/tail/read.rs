@@ -6,15 +6,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use memchr::memchr;
-
 use super::batch::{LineBatch, Origin, Span, SpanEnd};
+use super::encoding::Charset;
 use super::files::{Known, Partial};
 use super::holes::{self, hole_at_end, hole_at_start};
 use super::identity::{bytes_at, tail_at};
 use super::lines::{Before, Stretch, Taken, TakenEnd, take_beginning, take_lines, take_open_line};
 use super::multiline::{Rest, take_records};
-use super::source::Source;
+use super::source::{RestEnd, Source};
+use super::units::Units;
 use super::{TailCounters, later};
 use crate::clock::Timestamp;
 
@@ -25,6 +25,8 @@ const SEARCH_BYTES: usize = 1 << 20;
 pub(super) struct Reading<'a> {
     pub(super) file: &'a File,
     pub(super) source: &'a Source,
+    /// How the file is encoded.
+    pub(super) charset: Charset,
     pub(super) batch: &'a mut LineBatch,
     pub(super) counters: &'a mut TailCounters,
     /// Room for searching, kept from turn to turn.
@@ -75,8 +77,10 @@ fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result
         Some(rule) => take_records(reading.batch, stretch, rule, Rest::Waits),
     };
     let rest = reading.batch.open(span).0.bytes.get(begin + taken.bytes..).unwrap_or_default();
-    let wait = reading.source.wait_behind(rest);
-    let (is_hole, padding) = (hole_at_start(rest) > 0, hole_at_end(rest));
+    let (charset, rest_at) = (reading.charset, known.offset + taken.bytes as u64);
+    let rest_end = if charset.ends_line(rest, rest_at) { RestEnd::Newline } else { RestEnd::InLine };
+    let wait = reading.source.wait_behind(rest_end);
+    let (is_hole, padding) = (hole_at_start(charset, rest, rest_at) > 0, hole_at_end(charset, rest, rest_at));
     let is_cut_off = padding > 0 && !is_hole && span.end == SpanEnd::Chunk;
     let mut padding_behind = 0;
     if is_cut_off && let Some(bytes) = holes::reaches_the_end(reading, tail.start() + span.len as u64)? {
@@ -89,7 +93,7 @@ fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result
             let rest = Stretch {
                 span: without_end(span, padding),
                 begin: begin + taken.bytes,
-                offset: known.offset + taken.bytes as u64,
+                offset: rest_at,
                 before: taken.before,
                 ..stretch
             };
@@ -112,16 +116,17 @@ fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result
     match (taken.end, span.end) {
         (TakenEnd::BatchFull, _) => Ok(Turn::More(read)),
         (TakenEnd::TooLong, _) => {
-            known.overlong = taken.rest as u64;
+            known.overlong = charset.floor(known.offset + taken.rest as u64) - known.offset;
             Ok(Turn::More(read))
         }
         (TakenEnd::NoNewline, SpanEnd::File) => {
             known.padding = padding as u64 + padding_behind;
             Ok(Turn::End(read))
         }
-        // The chunk was too small for the line: once more with room for the longest.
+        // The chunk was too small for the line: once more with room for the longest and what ends it.
         (TakenEnd::NoNewline, SpanEnd::Chunk) if taken.bytes == 0 && need == 0 => {
-            take(known, reading, begin + reading.source.line_bytes_max + 2)
+            let end_bytes = charset.carriage_return().len() + charset.newline().len();
+            take(known, reading, begin + reading.source.line_bytes_max + end_bytes)
         }
         (TakenEnd::NoNewline, SpanEnd::Chunk) => Ok(Turn::More(read)),
     }
@@ -144,13 +149,16 @@ fn search(known: &mut Known, reading: &mut Reading<'_>) -> io::Result<Turn> {
     let buffer = reading.scratch.get_mut(..want).unwrap_or_default();
     let found = bytes_at(reading.file, known.offset + known.overlong, buffer)?;
     let read = found.len() as u64;
-    let newline = memchr(b'\n', found);
-    known.overlong += newline.map_or(read, |at| at as u64);
+    let (charset, from) = (reading.charset, known.offset + known.overlong);
+    let newline = charset.newlines(found, from).next();
+    known.overlong += newline.map_or(charset.floor(from + read).saturating_sub(from), |at| at as u64);
     known.size = known.size.max(known.offset + known.overlong);
     let at_end = found.len() < want;
     match newline {
         Some(_) => cut(known, reading, Before::Line)?,
-        None if known.overlong >= len_max => cut(known, reading, Before::OpenLine)?,
+        None if charset.floor(known.offset + len_max) <= known.offset + known.overlong => {
+            cut(known, reading, Before::OpenLine)?
+        }
         None if at_end
             && reading.last_line_is_due(known, known.overlong, reading.source.last_line_timeout) =>
         {
@@ -165,15 +173,18 @@ fn search(known: &mut Known, reading: &mut Reading<'_>) -> io::Result<Turn> {
 /// Takes an over-long line, whose length is now known, with its newline if it is followed by one.
 fn cut(known: &mut Known, reading: &mut Reading<'_>, after: Before) -> io::Result<()> {
     let (offset, max) = (known.offset, reading.source.line_bytes_max);
-    let mut last = [0];
-    let last = bytes_at(reading.file, offset + known.overlong - 1, &mut last)?;
-    let is_return = after == Before::Line && last == b"\r";
-    let line_bytes = known.overlong - u64::from(is_return);
+    let (newline, carriage_return) = (reading.charset.newline(), reading.charset.carriage_return());
+    let behind = if after == Before::Line { newline.len() as u64 } else { 0 };
+    let mut last = vec![0; carriage_return.len()];
+    let last_at = (offset + known.overlong).saturating_sub(last.len() as u64);
+    let is_return = after == Before::Line && bytes_at(reading.file, last_at, &mut last)? == carriage_return;
+    let return_bytes = if is_return { carriage_return.len() as u64 } else { 0 };
+    let line_bytes = known.overlong.saturating_sub(return_bytes);
     // One byte more than is kept shows whether a character ends there.
     let mut span = reading.batch.fill(reading.file, offset, max + 2)?;
     span.len = span.len.min(max + 1).min(usize::try_from(line_bytes).unwrap_or(usize::MAX));
     let stretch = reading.stretch(known, span, 0);
-    let taken_bytes = known.overlong + u64::from(after == Before::Line);
+    let taken_bytes = known.overlong + behind;
     // All that can fail comes before the row is added.
     let tail = tail_at(reading.file, offset + taken_bytes)?;
     let mut taken = take_beginning(reading.batch, stretch, line_bytes - span.len as u64);
@@ -215,6 +226,7 @@ impl Reading<'_> {
             span,
             begin,
             offset: known.offset,
+            charset: self.charset,
             line_bytes_max: self.source.line_bytes_max,
             before: known.before,
         }
@@ -255,11 +267,12 @@ impl Reading<'_> {
 
 /// Where a file is read from if what stands in it is to be left out: behind its last newline, or, if that is far, at
 /// its end.
-pub(super) fn end_of_lines(file: &File, size: u64) -> io::Result<u64> {
+pub(super) fn end_of_lines(file: &File, size: u64, charset: Charset) -> io::Result<u64> {
     const BACK_BYTES: u64 = 64 << 10;
     let start = size.saturating_sub(BACK_BYTES);
     let mut buffer = vec![0; usize::try_from(size - start).unwrap_or_default()];
     let bytes = bytes_at(file, start, &mut buffer)?;
-    let behind = memchr::memrchr(b'\n', bytes).map(|at| start + at as u64 + 1);
-    Ok(behind.unwrap_or(if start == 0 { 0 } else { start + bytes.len() as u64 }))
+    let newline = charset.newlines(bytes, start).last();
+    let behind = newline.map(|at| start + (at + charset.newline().len()) as u64);
+    Ok(behind.unwrap_or(if start == 0 { 0 } else { charset.floor(start + bytes.len() as u64) }))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use globset::{GlobBuilder, GlobMatcher};
 
+use super::encoding::Encoding;
 use super::multiline::Multiline;
 
 /// Folders below a `**` are followed to this depth.
@@ -22,6 +23,8 @@ pub struct Source {
     pub exclude: Vec<Exclude>,
     /// Where reading starts in files that stand there when the source is started for the first time.
     pub start_at: StartAt,
+    /// How the text in the files is encoded.
+    pub encoding: Encoding,
     /// Longer lines are cut to this many bytes.
     pub line_bytes_max: usize,
     /// A last line without newline is taken after this long without growth.
@@ -31,13 +34,14 @@ pub struct Source {
 }
 
 impl Source {
-    /// A source with the default settings: from the beginning, lines of up to 1 MiB, 5 seconds for a last line.
+    /// A source with the default settings: from the beginning, UTF-8, lines of up to 1 MiB, 5 seconds for a last line.
     pub fn new(name: impl Into<String>, include: Vec<FileGlob>) -> Self {
         Self {
             name: name.into(),
             include,
             exclude: Vec::new(),
             start_at: StartAt::Beginning,
+            encoding: Encoding::UTF_8,
             line_bytes_max: 1 << 20,
             last_line_timeout: Duration::from_secs(5),
             multiline: None,
@@ -49,10 +53,10 @@ impl Source {
         self.include.iter().any(|glob| glob.matches(path)) && !self.excludes(path)
     }
 
-    /// How long to wait before `rest`, which is no complete line or record, is taken all the same.
-    pub(super) fn wait_behind(&self, rest: &[u8]) -> Duration {
-        match &self.multiline {
-            Some(multiline) if rest.ends_with(b"\n") => multiline.timeout,
+    /// How long to wait before what ends like this, and is no complete line or record, is taken all the same.
+    pub(super) fn wait_behind(&self, end: RestEnd) -> Duration {
+        match (&self.multiline, end) {
+            (Some(multiline), RestEnd::Newline) => multiline.timeout,
             _ => self.last_line_timeout,
         }
     }
@@ -61,6 +65,15 @@ impl Source {
     pub(super) fn excludes(&self, path: &Path) -> bool {
         self.exclude.iter().any(|exclude| exclude.matches(path))
     }
+}
+
+/// How ends what stands in a file behind its last complete line or record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RestEnd {
+    /// With a newline: it is a record that may go on.
+    Newline,
+    /// Within a line.
+    InLine,
 }
 
 /// Where reading starts in a file that was there before its source was first started. Files that come later are

@@ -103,17 +103,20 @@ impl Tail {
                 return 0;
             }
         };
-        let mut reading = Reading {
-            file: &file,
-            source,
-            batch,
-            counters: &mut self.counters,
-            scratch: &mut self.scratch,
-            cut_bytes_max: self.limits.cut_bytes_max,
-            now,
-        };
-        let (rows, offset) = (reading.batch.rows(), known.offset);
-        let mut turn = read::turn(known, &mut reading);
+        let (rows, offset) = (batch.rows(), known.offset);
+        let mut turn = source.encoding.charset(&file).and_then(|charset| {
+            let mut reading = Reading {
+                file: &file,
+                source,
+                charset,
+                batch,
+                counters: &mut self.counters,
+                scratch: &mut self.scratch,
+                cut_bytes_max: self.limits.cut_bytes_max,
+                now,
+            };
+            read::turn(known, &mut reading)
+        });
         if let Ok(Turn::End(bytes)) = turn {
             turn = known.next_piece(&file).map(|piece| match piece {
                 Some(piece) => {

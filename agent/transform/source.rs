@@ -12,8 +12,9 @@ use sha2::Digest;
 use super::error::PluginError;
 
 /// The plugins inside this binary.
-const BUILTINS: [(&str, &[u8]); 2] = [
+const BUILTINS: [(&str, &[u8]); 3] = [
     ("access", include_bytes!("../../plugins/dist/access.wasm")),
+    ("container", include_bytes!("../../plugins/dist/container.wasm")),
     ("json", include_bytes!("../../plugins/dist/json.wasm")),
 ];
 

@@ -13,9 +13,11 @@ mod support;
 
 mod budget;
 mod check;
+mod containers;
 mod crash;
 mod damage;
 mod demo;
+mod encodings;
 mod engine;
 mod feeds;
 mod formats;

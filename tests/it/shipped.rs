@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType};
 use logsmith::transform::{Limits, Plugin, PluginSource, Verdicts};
@@ -12,9 +12,16 @@ use serde_json::{Value, json};
 use crate::engine::ENGINE;
 use crate::support::{component, real_logs};
 
+/// What plugins read of lines of the file at `path`.
+fn batch(path: &str, lines: &[&str]) -> RecordBatch {
+    let line: ArrayRef = Arc::new(lines.iter().map(Some).collect::<StringArray>());
+    let raw: ArrayRef = Arc::new(lines.iter().map(|_| None::<&[u8]>).collect::<BinaryArray>());
+    let path: ArrayRef = Arc::new(lines.iter().map(|_| Some(path)).collect::<StringArray>());
+    RecordBatch::try_from_iter([("line", line), ("raw", raw), ("path", path)]).expect("a batch")
+}
+
 fn applied(name: &str, config: Value, lines: &[&str]) -> (RecordBatch, Verdicts) {
-    let column: ArrayRef = Arc::new(lines.iter().map(Some).collect::<StringArray>());
-    let input = RecordBatch::try_from_iter([("line", column)]).expect("a batch");
+    let input = batch("/var/log/pods/shop_web-0_1a2b/nginx/0.log", lines);
     let source = PluginSource::File { path: component(name), sha256: None };
     let mut plugin =
         Plugin::open(&ENGINE, &source, &config, &input.schema(), Limits::default()).expect("it opens");
@@ -29,8 +36,7 @@ fn column<'a>(rows: &'a RecordBatch, name: &str) -> &'a ArrayRef {
 
 #[test]
 fn builtins_are_inside_of_the_binary() {
-    let column: ArrayRef = Arc::new(StringArray::from(vec!["{}"]));
-    let input = RecordBatch::try_from_iter([("line", column)]).expect("a batch");
+    let input = batch("/var/log/app.log", &["{}"]);
     for name in PluginSource::builtins() {
         let source = PluginSource::Builtin(name.into());
         let plugin =
@@ -83,6 +89,31 @@ fn access_makes_a_row_of_a_line() {
     assert_eq!(column(&rows, "url").as_string::<i32>().value(0), "/a");
     assert!(column(&rows, "bytes").is_null(0) && column(&rows, "referer").is_null(0));
     assert_eq!(verdicts.dead[0].reason, "expected the time in brackets from byte 13 on, which is 'i'");
+}
+
+#[test]
+fn container_makes_a_row_of_each_message_and_names_its_pod() {
+    let time = "2026-11-30T08:05:09.5Z";
+    let parts = format!("{time} stdout P a\n{time} stderr F b\n{time} stdout F c");
+    let (rows, verdicts) = applied("container", json!({}), &[&parts, "free text"]);
+    let text = |name: &str| column(&rows, name).as_string::<i32>().clone();
+    let pairs: Vec<_> = text("stream")
+        .iter()
+        .zip(text("message").iter())
+        .map(|pair| (pair.0.unwrap().to_owned(), pair.1.unwrap().to_owned()))
+        .collect();
+    assert_eq!(pairs, [("stdout".to_owned(), "ac".to_owned()), ("stderr".into(), "b".into())]);
+    assert_eq!(
+        (text("namespace").value(1), text("pod").value(1), text("container").value(1)),
+        ("shop", "web-0", "nginx")
+    );
+    assert!(column(&rows, "container_id").is_null(0));
+    assert_eq!(
+        column(&rows, "time").as_primitive::<TimestampMicrosecondType>().value(0),
+        1_796_025_909_500_000
+    );
+    assert_eq!(verdicts.source_rows, [0, 0]);
+    assert_eq!(verdicts.dead[0].reason, "the time is \"free\", and not like 2026-11-30T08:05:09.123456789Z");
 }
 
 #[test]

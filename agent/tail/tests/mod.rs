@@ -1,6 +1,9 @@
 //! One test for each promise, on real files; [`Rig`] plays the agent around a tail.
 
+mod containers;
 mod copies;
+mod encoded_files;
+mod encodings;
 mod gzip;
 mod holes;
 mod limits;
