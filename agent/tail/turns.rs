@@ -68,10 +68,6 @@ impl Tail {
 
     fn look_at_written(&mut self, path: &Path, now: Timestamp) -> bool {
         let &[key] = self.files.at_path(path) else { return false };
-        // An open file is looked at whenever something is read.
-        if self.handles.get(key).is_some() {
-            return true;
-        }
         let Some(stat) = self.stat(path).ok().flatten() else { return false };
         let Some(known) = self.files.get_mut(key) else { return false };
         let is_it = known.place == Place::Included && !known.is_compressed && known.is(&stat);

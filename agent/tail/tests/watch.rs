@@ -58,6 +58,24 @@ async fn files_that_are_written_to_are_read_without_a_scan_also_where_they_are_n
     assert!(!heard(&mut rig).await, "a file that is not what it was");
 }
 
+/// What was open needed no look, it seemed; but looks at others close it.
+#[test]
+fn regression_a_look_sees_what_was_written_to_a_file_that_it_closes() {
+    let mut rig = Rig::new("*.log");
+    rig.limits.open_files_max = 1;
+    rig.restart();
+    let names = ["a.log", "b.log"];
+    names.iter().for_each(|name| rig.append(name, format!("{name} 1\n")));
+    rig.run();
+    names.iter().for_each(|name| rig.append(name, format!("{name} 2\n")));
+    let open = rig.tail.handles.iter().next().map(|(key, _)| key).unwrap();
+    let open = rig.tail.files.get(open).unwrap().path.to_path_buf();
+    let other = names.map(|name| rig.path(name)).into_iter().find(|path| *path != open).unwrap();
+    assert!(rig.tail.look([&*open, &*other], rig.now));
+    rig.read_all();
+    assert_eq!(rig.rows.len(), 4);
+}
+
 #[tokio::test]
 async fn reading_a_file_is_no_change() {
     let mut rig = Rig::new("*.log");
