@@ -1,7 +1,7 @@
 //! What becomes of a file that ended: a rotated copy goes on for it, or it is gone and what was not read is counted.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::handles::Rank;
 use super::identity::{Fingerprint, Stat};
 use super::judge::Begin;
 use super::positions::FileKey;
-use super::rotation::{STRONG_BYTES, Witness, equal_so_far, is_copy, origins};
+use super::rotation::{STRONG_BYTES, Witness, equal_so_far, is_copy, origins, rotation_folders};
 use super::scan::{LISTINGS, Scan, Stranger};
 use super::source::{is_compressed, uncompressed};
 use super::{Tail, later, rank};
@@ -253,16 +253,16 @@ impl Tail {
     }
 }
 
-/// The files in the folders of a known one whose names begin like its own.
+/// The files whose names begin like that of a known one, in its folders and where a rotation may have put its copies.
 fn names_like(known: &Known) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for path in known.paths() {
         let (Some(folder), Some(stem)) = (path.parent(), path.file_stem()) else { continue };
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let stem = stem.as_encoded_bytes();
-        let names =
-            entries.map(|entry| entry.file_name()).filter(|name| name.as_encoded_bytes().starts_with(stem));
-        paths.extend(names.map(|name| folder.join(name)));
+        let folders = rotation_folders(folder);
+        let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+        let is_like =
+            |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(stem.as_encoded_bytes());
+        paths.extend(entries.filter(is_like).map(|entry| entry.path()));
     }
     paths
 }

@@ -4,6 +4,9 @@
 //! could see it. Where a source includes the rotated names a scan comes across them anyway; elsewhere a file is taken for
 //! such a generation if its name is one that a rotation of the path gives, if it was born after the file that left was
 //! first seen, or after it was awaited in vain, if no record knows it, and if it does not begin like the file that left: then it would be a copy of it.
+//!
+//! In a folder below that of the path such a file is looked for only where a file that is known was taken to: the
+//! rotated files there may be those of another log.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
@@ -127,11 +130,11 @@ impl Tail {
         if vacated.is_empty() {
             return;
         }
-        let folders: BTreeSet<&Path> = vacated.iter().filter_map(|vacated| vacated.path.parent()).collect();
         let mut by_path: HashMap<&Path, Vec<usize>> = HashMap::new();
         for (at, vacated) in vacated.iter().enumerate() {
             by_path.entry(&vacated.path).or_default().push(at);
         }
+        let folders = self.folders_rotated_to(&by_path);
         let (mut seen, mut unsettled) = (HashSet::new(), BTreeSet::new());
         for _ in 0..LISTINGS {
             let mut is_news = false;
@@ -172,6 +175,19 @@ impl Tail {
                 self.vacated.push(vacated);
             }
         }
+    }
+
+    /// The folders of these paths, and those below them to which files were rotated that stood there.
+    fn folders_rotated_to(&self, paths: &HashMap<&Path, Vec<usize>>) -> BTreeSet<PathBuf> {
+        let own: BTreeSet<&Path> = paths.keys().filter_map(|path| path.parent()).collect();
+        let rotated = self.files.iter().filter(|known| known.place == Place::Rotated);
+        let below = rotated.filter_map(|known| {
+            let folder =
+                known.path.parent().filter(|folder| folder.parent().is_some_and(|up| own.contains(up)))?;
+            let plain = uncompressed(&known.path)?;
+            origins(&plain).iter().any(|origin| paths.contains_key(&**origin)).then_some(folder)
+        });
+        own.iter().copied().chain(below).map(Path::to_owned).collect()
     }
 
     fn take_missed(&mut self, scan: &mut Scan, vacated: &Vacated, path: &Path, stat: Stat) -> Taking {

@@ -9,7 +9,8 @@
 //! - A file is told again by inode and birth time AND by its bytes: the first KiB and those just before the
 //!   offset. Before bytes are taken both are checked in the file they come from.
 //! - A rename changes nothing: the file is read on under its new name, also where no source includes that, as long as
-//!   it is in its folder; a file that is deleted or moved away is read to its end through its handle, if it is open.
+//!   it is in its folder or in one in that; a file that is deleted or moved away is read to its end through its handle,
+//!   if it is open.
 //! - When bytes that were read are no longer there (truncated, rewritten, inode reused), the file *ends*; what stands
 //!   there is a new file with a new key, read from 0. The bytes of the ended file that were not yet read are looked
 //!   for in a rotated copy, which goes on under the old key (see `rotation.rs`); what is found nowhere is counted.

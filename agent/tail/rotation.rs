@@ -25,9 +25,10 @@
 //! - A copy of less than 16 bytes, made and left behind by our reading between two scans, is read again.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{DirEntry, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,6 +42,26 @@ pub(super) const STRONG_BYTES: u64 = HEAD_BYTES as u64;
 
 /// A copy that is shorter than what was read may be this long to be told by its first bytes alone.
 pub(super) const HEAD_ALONE_BYTES: u64 = 4096;
+
+/// Folders in one that a rotation may take files to: so many are looked into, those changed last.
+const FOLDERS_BELOW_MAX: usize = 32;
+
+/// The folders to which a rotation may take a file of `folder`: itself, and those in it.
+pub(super) fn rotation_folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let may_be_folder =
+        |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_symlink());
+    let mut below: Vec<(i64, PathBuf)> = entries
+        .filter(may_be_folder)
+        .filter_map(|entry| {
+            let metadata = std::fs::metadata(entry.path()).ok().filter(Metadata::is_dir)?;
+            Some((metadata.mtime(), entry.path()))
+        })
+        .collect();
+    below.sort_unstable_by(|a, b| b.cmp(a));
+    let below = below.into_iter().take(FOLDERS_BELOW_MAX).map(|(_, folder)| folder);
+    [folder.to_owned()].into_iter().chain(below).collect()
+}
 
 /// The paths whose rotated copy could stand at `path`.
 pub(super) fn origins(path: &Path) -> Vec<PathBuf> {

@@ -14,6 +14,7 @@ use super::identity::{FileId, Stat, births_agree};
 use super::judge::Begin;
 use super::missed::Vacated;
 use super::positions::FileKey;
+use super::rotation::rotation_folders;
 use super::source::{Walk, is_compressed};
 use super::{Tail, later, rank};
 use crate::clock::Timestamp;
@@ -283,12 +284,13 @@ impl Tail {
         self.handles.get(key).and_then(|file| self.stat_file(file)).is_some_and(|stat| stat.links == 0)
     }
 
-    /// What stands in the folders in which these files were, by inode number.
+    /// What stands in the folders in which these files were, and in those to which a rotation may have taken them, by
+    /// inode number.
     fn list_folders(&self, keys: &[FileKey]) -> HashMap<u64, Vec<PathBuf>> {
         let known = keys.iter().filter_map(|key| self.files.get(*key));
         let wanted: HashSet<u64> = known.clone().map(|known| known.id.ino).collect();
-        let folders: BTreeSet<&Path> =
-            known.flat_map(|known| known.paths().filter_map(Path::parent)).collect();
+        let left: BTreeSet<&Path> = known.flat_map(|known| known.paths().filter_map(Path::parent)).collect();
+        let folders: BTreeSet<PathBuf> = left.into_iter().flat_map(rotation_folders).collect();
         let mut listing: HashMap<u64, Vec<PathBuf>> = HashMap::new();
         for entry in
             folders.into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten()
@@ -300,7 +302,7 @@ impl Tail {
         listing
     }
 
-    /// Whether a file stands in its folder under another name, which is noted.
+    /// Whether a file stands in one of the listed folders under another name, which is noted.
     fn is_listed(&mut self, scan: &mut Scan, listing: &HashMap<u64, Vec<PathBuf>>, key: FileKey) -> bool {
         let Some(known) = self.files.get(key) else { return true };
         let paths = listing.get(&known.id.ino).map_or(&[] as &[PathBuf], Vec::as_slice);

@@ -142,3 +142,81 @@ fn a_generation_that_was_written_copied_and_truncated_in_a_file_known_as_empty_i
         assert_eq!(rig.run(), split(&numbered(generation, 0..10)));
     }
 }
+
+/// A rotation to a folder below.
+type ToFolder = fn(&Rig);
+
+const TO_FOLDER: [ToFolder; 2] = [
+    |rig| {
+        shift_below(rig);
+        rig.rename("app.log", "old/app.log.1");
+    },
+    |rig| {
+        shift_below(rig);
+        rig.copy("app.log", "old/app.log.1");
+        rig.truncate("app.log");
+    },
+];
+
+fn shift_below(rig: &Rig) {
+    for generation in (1..5).rev().filter(|generation| rig.path(format!("old/app.log.{generation}")).exists())
+    {
+        rig.rename(&format!("old/app.log.{generation}"), &format!("old/app.log.{}", generation + 1));
+    }
+}
+
+/// Generations that stood only between two scans were lost where a rotation takes files to another folder.
+#[test]
+fn regression_generations_that_came_and_went_in_a_folder_below_are_read() {
+    for rotation in TO_FOLDER {
+        for births in [Births::Known, Births::Unknown] {
+            let mut rig = Rig::new("app.log");
+            rig.births = births;
+            rig.restart();
+            fs::create_dir(rig.path("old")).unwrap();
+            rig.append("app.log", numbered("first", 0..10));
+            rig.run();
+            let mut all = String::new();
+            for generation in ["first, later", "second", "third"] {
+                let text = numbered(generation, 0..10);
+                rig.append("app.log", &text);
+                all += &text;
+                rotation(&rig);
+            }
+            let mut lines = rig.run();
+            lines.sort();
+            let mut wanted = split(&all);
+            wanted.sort();
+            assert_eq!(lines, wanted, "{births:?}");
+            rig.restart();
+            rotation_while_stopped(&mut rig, rotation);
+        }
+    }
+}
+
+fn rotation_while_stopped(rig: &mut Rig, rotation: ToFolder) {
+    assert!(rig.run().is_empty());
+    rig.append("app.log", "fourth\n");
+    rig.run();
+    rig.append("app.log", "fourth, unread\n");
+    rotation(rig);
+    rig.append("app.log", "fifth\n");
+    rotation(rig);
+    rig.restart();
+    let mut lines = rig.run();
+    lines.sort();
+    assert_eq!(lines, ["fifth", "fourth, unread"]);
+    assert_eq!(rig.tail.counters().vanished_bytes, 0);
+}
+
+#[test]
+fn the_rotated_files_of_another_log_in_a_folder_below_are_not_taken_for_missed_generations() {
+    let mut rig = Rig::new("app.log");
+    fs::create_dir(rig.path("other")).unwrap();
+    rig.append("app.log", numbered("ours", 0..10));
+    rig.run();
+    rig.append("other/app.log.1", numbered("theirs", 0..10));
+    rotate(&rig, "app.log");
+    rig.append("app.log", "next\n");
+    assert_eq!(rig.run(), ["next"]);
+}
