@@ -41,7 +41,7 @@ pub(super) struct Vacated {
     source: usize,
     since: Timestamp,
     head: Window,
-    /// How long to look on while nothing stands there.
+    /// How long to look on while nothing stands there. There is a last look after it: the host may have been suspended.
     until: Timestamp,
 }
 
@@ -125,8 +125,7 @@ impl Tail {
     /// Adds the generations that were missed at the paths left lately. Lists each folder once, or a few times while files
     /// are moved about in it.
     pub(super) fn look_for_missed(&mut self, scan: &mut Scan) {
-        let mut vacated = std::mem::take(&mut self.vacated);
-        vacated.retain(|vacated| scan.now < vacated.until);
+        let vacated = std::mem::take(&mut self.vacated);
         if vacated.is_empty() {
             return;
         }
@@ -169,7 +168,7 @@ impl Tail {
             if unsettled.contains(&at) {
                 vacated.until = later(scan.now, AWAITED);
                 self.vacated.push(vacated);
-            } else if self.files.at_path(&vacated.path).is_empty() {
+            } else if scan.now < vacated.until && self.files.at_path(&vacated.path).is_empty() {
                 // What was born before has been looked at.
                 vacated.since = vacated.since.max(scan.now);
                 self.vacated.push(vacated);

@@ -220,3 +220,20 @@ fn the_rotated_files_of_another_log_in_a_folder_below_are_not_taken_for_missed_g
     rig.append("app.log", "next\n");
     assert_eq!(rig.run(), ["next"]);
 }
+
+/// What stood at a path that nothing stood at before was not looked for after the time that this is done had passed, in a
+/// suspended host for instance, without a look.
+#[test]
+fn regression_a_generation_is_read_that_came_and_went_while_the_host_was_suspended_for_long() {
+    let mut rig = Rig::new("*.log");
+    rig.append("app.log", "first\n");
+    rig.run();
+    rotate(&rig, "app.log");
+    rig.run();
+    rig.append("app.log", "second\n");
+    rotate(&rig, "app.log");
+    rig.pass(3600);
+    assert_eq!(rig.run(), ["second"]);
+    rig.pass(3600);
+    assert!(rig.run().is_empty());
+}
