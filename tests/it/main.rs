@@ -21,6 +21,7 @@ mod feeds;
 mod formats;
 mod hostile;
 mod landing;
+mod long_lines;
 mod multiline;
 mod plugins;
 mod power_loss;
