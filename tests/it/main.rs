@@ -20,6 +20,7 @@ mod engine;
 mod feeds;
 mod formats;
 mod hostile;
+mod identity;
 mod landing;
 mod long_lines;
 mod multiline;
