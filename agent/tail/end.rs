@@ -21,7 +21,7 @@ use crate::clock::Timestamp;
 pub(super) const BIRTH_SLACK: Duration = Duration::from_secs(2);
 
 /// So many files that are gone are remembered, for the case that they were compressed.
-const GONE_HEADS_MAX: usize = 1024;
+const GONE_MAX: usize = 1024;
 
 /// Why a file ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -233,8 +233,8 @@ impl Tail {
         self.handles.take(key);
         self.waiting.remove(&key);
         if let Some(known) = self.files.remove(key) {
-            self.gone_heads.truncate(GONE_HEADS_MAX - 1);
-            self.gone_heads.push_front(known.print.head);
+            self.gone.truncate(GONE_MAX - 1);
+            self.gone.push_front(known.print.clone());
             let mut record = known.record();
             record.gone = true;
             self.departed.insert(key, record);

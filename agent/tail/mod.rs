@@ -145,8 +145,8 @@ pub struct Tail {
     waiting: BTreeSet<FileKey>,
     /// Records of files that are gone, until they are handed out.
     departed: BTreeMap<FileKey, FileRecord>,
-    /// How files began that are gone, the last first.
-    gone_heads: VecDeque<Window>,
+    /// What was known of the bytes of files that are gone, the last first.
+    gone: VecDeque<Fingerprint>,
     /// Files that could not be opened when they were first seen.
     unreadable: HashMap<FileId, io::ErrorKind>,
     /// Folders whose change may change what is read.
@@ -206,7 +206,7 @@ impl Tail {
             queue: VecDeque::new(),
             waiting: BTreeSet::new(),
             departed: BTreeMap::new(),
-            gone_heads: VecDeque::new(),
+            gone: VecDeque::new(),
             unreadable: HashMap::new(),
             folders: BTreeSet::new(),
             vacated: Vec::new(),

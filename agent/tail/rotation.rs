@@ -22,6 +22,8 @@
 //! What is left to chance:
 //! - A file below 1 KiB that comes up under a rotation's name just when an original with the very same bytes ends is
 //!   taken for its copy. Nothing is lost but lines that were delivered, with equal content, from the original.
+//! - After a restart, in place of a log that was truncated and of which no copy is left, a generation that was missed and
+//!   begins like it is taken for a copy of it, unless it is long enough to be told by bytes further behind.
 //! - A copy of less than 16 bytes, made and left behind by our reading between two scans, is read again.
 
 use std::ffi::OsStr;
@@ -130,6 +132,8 @@ pub(super) enum Witness {
     None,
     /// It was compared with the original itself while that still stood.
     Held,
+    /// The original has not moved: it was truncated.
+    Place,
 }
 
 /// Whether `file`, of `size` bytes, has the bytes of the original that ended with `print`.
@@ -143,7 +147,7 @@ pub(super) fn is_copy(print: &Fingerprint, file: &File, size: u64, witness: Witn
         // Generations of one log may share a long header: it proves little about what lies far behind it.
         evidence |= window.start() > 0 || size >= offset || size <= HEAD_ALONE_BYTES;
     }
-    Ok(size > 0 && (evidence || witness == Witness::Held))
+    Ok(size > 0 && (evidence || witness != Witness::None))
 }
 
 /// Whether the first `size` bytes of two files are equal, as far as their first KiB and the bytes before `size` tell.

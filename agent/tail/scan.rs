@@ -61,6 +61,8 @@ pub(super) struct Stranger {
 #[derive(Debug)]
 pub(super) struct Scan {
     pub(super) now: Timestamp,
+    /// When the scan before this one was, if this process made it and the clock was not set back since.
+    pub(super) last: Option<Timestamp>,
     pub(super) report: ScanReport,
     /// Files to decide about, in the order of the sources' globs.
     pub(super) strangers: Vec<Stranger>,
@@ -82,11 +84,11 @@ impl Tail {
     pub fn scan(&mut self, now: Timestamp) -> ScanReport {
         self.scans += 1;
         self.rescan = false;
-        self.tell_time(now);
+        let last = self.tell_time(now);
         if self.scans == 1 {
             self.vacate_rotated(now);
         }
-        let mut scan = self.begin_scan(now);
+        let mut scan = self.begin_scan(now, last);
         for (source, path) in self.walk(&mut scan) {
             self.look_at(&mut scan, source, path);
         }
@@ -114,17 +116,19 @@ impl Tail {
         scan.report
     }
 
-    /// Where the clock was set back, waits that began in what is now the future begin now.
-    fn tell_time(&mut self, now: Timestamp) {
-        if self.scanned_at.is_none_or(|before| now < before) {
+    /// Where the clock was set back, waits that began in what is now the future begin now. Returns when the last scan was,
+    /// if that can be told by this clock.
+    fn tell_time(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let last = self.scanned_at.replace(now).filter(|last| *last <= now);
+        if last.is_none() {
             self.files.iter_mut().for_each(|known| known.set_back(now));
             self.held.values_mut().for_each(|held| held.set_back(now));
             self.vacated.iter_mut().for_each(|vacated| vacated.set_back(now));
         }
-        self.scanned_at = Some(now);
+        last
     }
 
-    fn begin_scan(&mut self, now: Timestamp) -> Scan {
+    fn begin_scan(&mut self, now: Timestamp, last: Option<Timestamp>) -> Scan {
         let mut by_ino: HashMap<u64, Vec<FileKey>> = HashMap::new();
         if self.scans == 1 {
             for known in self.files.iter() {
@@ -133,6 +137,7 @@ impl Tail {
         }
         Scan {
             now,
+            last,
             report: ScanReport::default(),
             strangers: Vec::new(),
             met: HashSet::new(),

@@ -74,6 +74,8 @@ fn a_copy_that_somebody_made_under_a_rotations_name_is_not_taken_for_a_missed_ge
     rig.copy("app.log", "app.log.bak");
     rig.append("app.log", numbered("first", 500..20_000));
     rig.run();
+    rig.pass(60);
+    rig.run();
     rig.truncate("app.log");
     rig.append("app.log", "new\n");
     assert_eq!(rig.run(), ["new"]);
@@ -236,4 +238,48 @@ fn regression_a_generation_is_read_that_came_and_went_while_the_host_was_suspend
     assert_eq!(rig.run(), ["second"]);
     rig.pass(3600);
     assert!(rig.run().is_empty());
+}
+
+/// A rotation by rename that compresses at once.
+fn rotate_and_compress(rig: &Rig, file: &str) {
+    for generation in (1..9).rev().filter(|generation| rig.path(format!("{file}.{generation}.gz")).exists()) {
+        rig.rename(&format!("{file}.{generation}.gz"), &format!("{file}.{}.gz", generation + 1));
+    }
+    rig.rename(file, &format!("{file}.1"));
+    let gzip = std::process::Command::new("gzip").arg(rig.path(format!("{file}.1"))).status();
+    assert!(gzip.unwrap().success());
+}
+
+/// Generations that begin with the same long header as a file that is known were taken for copies of it.
+#[test]
+fn regression_missed_generations_that_begin_alike_are_read() {
+    let header = numbered("every generation begins with this", 0..200);
+    for (at, rotation) in [rotate, copy_truncate, rotate_and_compress].into_iter().enumerate() {
+        for (births, is_stopped) in [(Births::Known, false), (Births::Unknown, false), (Births::Known, true)]
+        {
+            let mut rig = Rig::new("app.log");
+            rig.births = births;
+            rig.restart();
+            rig.append("app.log", format!("{header}{}", numbered("first", 0..1000)));
+            rig.run();
+            // While the agent runs, enough to remove the first, where five are kept.
+            let last = if is_stopped { 6 } else { 8 };
+            let mut all: Vec<String> = Vec::new();
+            for generation in 2..last {
+                rotation(&rig, "app.log");
+                all.push(format!("{header}{}", numbered(&format!("{generation}"), 0..10 * generation)));
+                rig.append("app.log", all.last().unwrap());
+            }
+            if is_stopped {
+                rig.restart();
+            }
+            let mut lines = rig.run();
+            lines.sort();
+            let mut wanted = split(&all.concat());
+            wanted.sort();
+            let found: Vec<usize> = (2..last).filter(|n| lines.contains(&format!("{n} 000000"))).collect();
+            assert_eq!(lines.len(), wanted.len(), "{at} {births:?}, {is_stopped}: {found:?}");
+            assert_eq!(lines, wanted, "{births:?}");
+        }
+    }
 }
