@@ -51,7 +51,7 @@ impl Tail {
     pub(super) fn end(&mut self, scan: &mut Scan, key: FileKey, cause: Cause) {
         self.vacate(key, scan.now);
         let mut copies = (0..LISTINGS)
-            .map(|_| self.copies(scan, key))
+            .map(|_| self.copies(scan, key, cause))
             .find(|copies| !copies.is_empty())
             .unwrap_or_default();
         // The longest holds all that the others do.
@@ -77,7 +77,7 @@ impl Tail {
     }
 
     /// The strangers that hold the bytes of a file that ended.
-    fn copies(&mut self, scan: &Scan, key: FileKey) -> Vec<Copy> {
+    fn copies(&mut self, scan: &Scan, key: FileKey, cause: Cause) -> Vec<Copy> {
         let Some(known) = self.files.get(key).filter(|known| known.place != Place::Dormant) else {
             return Vec::new();
         };
@@ -97,13 +97,13 @@ impl Tail {
         });
         let copies = paths.into_iter().filter_map(|path| match is_compressed(&path) {
             true => self.compressed_copy_at(key, path),
-            false => self.copy_at(key, path),
+            false => self.copy_at(key, path, cause),
         });
         copies.collect()
     }
 
     /// The file at `path`, if it is unknown and holds the bytes of the file that ended.
-    fn copy_at(&mut self, key: FileKey, path: PathBuf) -> Option<Copy> {
+    fn copy_at(&mut self, key: FileKey, path: PathBuf, cause: Cause) -> Option<Copy> {
         let stat = self.stat(&path).ok().flatten()?;
         let file = stat.open(&path).ok()?;
         if !self.is_unknown(&stat, &file) {
@@ -117,6 +117,9 @@ impl Tail {
         let held = self.held.get(&stat.id).filter(|held| held.original == key);
         let witness = if held.is_some() { Witness::Held } else { Witness::None };
         let is_copy = is_new && is_copy(&known.print, &file, stat.size, witness).ok()?;
+        // Generations may begin alike: as long as the bytes themselves are at hand they decide.
+        let own = self.handles.get(key).filter(|_| cause == Cause::Gone && stat.size < known.offset);
+        let is_copy = is_copy && own.is_none_or(|own| equal_so_far(own, &file, stat.size).unwrap_or(false));
         let stranger = Stranger { path, source: known.source?, stat };
         is_copy.then_some(Copy { stranger, file, form: Form::Plain })
     }

@@ -231,8 +231,8 @@ impl Tail {
     }
 
     /// Whether a file is a copy of the one that left. Generations may begin alike: it is compared with that file's bytes
-    /// or, where these are gone, with what is known of them. If that says too little, it is a copy if the file that left
-    /// was truncated, and so had not moved when this one, which is not new since the last scan, was made.
+    /// or, where these are gone, with what is known of them. A shorter file that is new since the last scan is a generation;
+    /// an older one is a copy also where too little is known, if the file that left was truncated and so had not moved.
     fn is_copy_of_left(
         &self,
         vacated: &Vacated,
@@ -251,6 +251,9 @@ impl Tail {
             if let Ok(left) = known.open_as_it_is() {
                 return equal_so_far(&left, file, size);
             }
+        }
+        if newness == Newness::SinceLastScan && size < vacated.print.tail.end() {
+            return Ok(false);
         }
         let there = self.files.at_id(id).and_then(|key| self.files.get(key));
         let is_truncated = there.is_some_and(|there| there.key != key && there.path == vacated.path);

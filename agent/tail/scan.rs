@@ -349,7 +349,11 @@ impl Tail {
         let Ok(file) = self.handles.take(key).map_or_else(|| known.open(), Ok) else { return };
         let head = known.print.head;
         match known.print.stands_in(&file).and_then(|stands| Ok(stands && known.print.renew_head(&file)?)) {
-            Ok(true) => known.note_intact(),
+            Ok(true) => {
+                known.note_intact();
+                // If it cannot be read now, the next look sees it.
+                let _ = known.print.renew_end(&file, known.size);
+            }
             Ok(false) => known.suspect = true,
             Err(_) => {}
         }

@@ -289,3 +289,46 @@ fn a_copy_that_got_a_reused_inode_is_a_copy() {
         assert_eq!(rig.rows.len(), 30 * 101, "{births:?}");
     }
 }
+
+/// Where births are not known, a copy with the inode of a file that was deleted was taken for a rewrite of that, and read
+/// as a new file before the file that it is a copy of was found to be truncated.
+#[test]
+fn regression_a_copy_with_a_reused_inode_is_known_though_its_original_moved_on() {
+    let mut rig = Rig::new("*.log*");
+    rig.births = Births::Unknown;
+    rig.restart();
+    // First, so that it has the lower number.
+    rig.append("other.log", numbered("other", 0..5));
+    rig.run();
+    rig.append("app.log", numbered("line", 0..30));
+    rig.run();
+    rig.remove("other.log");
+    // The file system gives the inode to the copy; where it does not, this is a plain copy.
+    rig.copy("app.log", "app.log.2");
+    rig.truncate("app.log");
+    rig.rename("app.log", "app.log.1");
+    rig.limits.open_files_max = 1;
+    rig.restart();
+    assert!(rig.run().is_empty());
+}
+
+/// Of a file that was seen and not read only the beginning was known: when it was truncated and filled again, with the same
+/// header, what it had held was not looked for in its copy.
+#[test]
+fn regression_a_copy_is_found_of_a_file_that_was_truncated_unread_and_begins_as_before() {
+    let header = numbered("every generation begins with this", 0..100);
+    for births in [Births::Known, Births::Unknown] {
+        let mut rig = Rig::new("app.log");
+        rig.births = births;
+        rig.restart();
+        rig.append("app.log", format!("{header}{}", numbered("first", 0..10)));
+        rig.tail.scan(rig.now);
+        rig.copy("app.log", "app.log.1");
+        rig.truncate("app.log");
+        rig.append("app.log", format!("{header}{}", numbered("second", 0..20)));
+        let mut lines = rig.run();
+        lines.retain(|line| !line.starts_with("every"));
+        lines.sort();
+        assert_eq!(lines, split(&(numbered("first", 0..10) + &numbered("second", 0..20))));
+    }
+}

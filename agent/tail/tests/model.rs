@@ -10,6 +10,8 @@ use rand::{Rng, SeedableRng};
 /// Rotated files that are kept.
 const KEPT: usize = 3;
 
+const HEADER_LINES: usize = 150;
+
 /// One thing that happens. A step that cannot happen as things stand is passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
@@ -69,6 +71,15 @@ struct Setup {
     births: Births,
     open_files_max: usize,
     batch_bytes: usize,
+    beginnings: Beginnings,
+}
+
+/// How the generations of a log begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beginnings {
+    Different,
+    /// With a header that is longer than what files are told by at their beginning.
+    Alike,
 }
 
 fn setup(random: &mut StdRng) -> Setup {
@@ -77,6 +88,7 @@ fn setup(random: &mut StdRng) -> Setup {
         births: if random.random() { Births::Known } else { Births::Unknown },
         open_files_max: random.random_range(1..6),
         batch_bytes: 1 << random.random_range(10..18),
+        beginnings: if random.random() { Beginnings::Alike } else { Beginnings::Different },
     }
 }
 
@@ -116,6 +128,7 @@ fn step(random: &mut StdRng) -> Step {
 
 struct World {
     rig: Rig,
+    beginnings: Beginnings,
     /// Lines written so far, by number.
     written: usize,
     /// Lines written between a copy and its truncate: they may be lost, and may not arrive twice.
@@ -133,7 +146,13 @@ impl World {
         rig.pass(-1000);
         rig.batch_bytes = setup.batch_bytes;
         rig.restart();
-        Self { rig, written: 0, optional: BTreeSet::new(), known: BTreeSet::new() }
+        Self {
+            rig,
+            beginnings: setup.beginnings,
+            written: 0,
+            optional: BTreeSet::new(),
+            known: BTreeSet::new(),
+        }
     }
 
     /// The next lines, each of its own length.
@@ -144,11 +163,20 @@ impl World {
     }
 
     fn append(&mut self, file: File, count: usize, between: Between) {
+        self.begin(file);
         let text = self.lines(count);
         let half = count * 7919 % text.len();
         self.rig.append(file.name(), &text[..half]);
         self.happen(file, between);
         self.rig.append(file.name(), &text[half..]);
+    }
+
+    /// Writes the header that all generations begin with, if this is to be one of such.
+    fn begin(&mut self, file: File) {
+        let is_begun = fs::metadata(self.rig.path(file.name())).is_ok_and(|metadata| metadata.len() > 0);
+        if self.beginnings == Beginnings::Alike && !is_begun {
+            self.rig.append(file.name(), numbered("# every generation begins with this", 0..HEADER_LINES));
+        }
     }
 
     fn happen(&mut self, file: File, between: Between) {
@@ -262,6 +290,7 @@ impl World {
             .rig
             .rows
             .iter()
+            .filter(|row| !row.line.starts_with('#'))
             .map(|row| number(row).map_err(|_| format!("{row:?}")))
             .collect::<Result<_, _>>()?;
         numbers.sort_unstable();
