@@ -109,7 +109,8 @@ impl Tail {
         if !self.is_unknown(&stat, &file) {
             return None;
         }
-        let known = self.files.get(key)?;
+        // What stands in the file itself after it was truncated is no copy of it, though it may begin alike.
+        let known = self.files.get(key).filter(|known| cause == Cause::Gone || known.id != stat.id)?;
         let born = Timestamp::from_micros(stat.born.unwrap_or(stat.modified / 1000));
         // Births and our clock do not agree where the clock was set: a lot of equal bytes says more.
         let is_long = known.offset >= STRONG_BYTES && stat.size >= known.offset;
