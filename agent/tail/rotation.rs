@@ -24,6 +24,8 @@
 //!   taken for its copy. Nothing is lost but lines that were delivered, with equal content, from the original.
 //! - After a restart, in place of a log that was truncated and of which no copy is left, a generation that was missed and
 //!   begins like it is taken for a copy of it, unless it is long enough to be told by bytes further behind.
+//! - A generation that came and went between two scans, begins with the same header as the truncated log before it, and is
+//!   shorter than what was read of that, is taken for its copy if all that is known of the log up to there is header.
 //! - A copy of less than 16 bytes, made and left behind by our reading between two scans, is read again.
 
 use std::ffi::OsStr;
