@@ -16,6 +16,9 @@ pub const STDIN: &str = "stdin";
 const PLACES: &str =
     "include = [\"/var/log/app/*.log\"], syslog = [\"udp://127.0.0.1:514\"] or a table [source.journal]";
 
+/// A longer line than this crosses to no plugin, and is held in memory several times over on the way to Bronze.
+const LINE_BYTES_MAX: u64 = 64 << 20;
+
 /// All sources, by what they read.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
@@ -52,6 +55,10 @@ fn source<'a>(doc: &mut Document<'a>, mut section: Section<'a>, names: &mut BTre
     let name = section.string(doc, "name");
     let name = checked_name(doc, &section, name, names);
     let line_bytes_max = section.bytes(doc, "line_bytes_max").unwrap_or(1 << 20);
+    if line_bytes_max > LINE_BYTES_MAX {
+        let reason = "is too large; write at most \"64MiB\", since a line is held in memory as a whole";
+        section.wrong(doc, "line_bytes_max", reason);
+    }
     let line_bytes_max = usize::try_from(line_bytes_max).ok();
     let syslog = section.strings(doc, "syslog");
     let journal = section.section(doc, "journal");

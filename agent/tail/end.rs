@@ -1,7 +1,7 @@
 //! What becomes of a file that ended: a rotated copy goes on for it, or it is gone and what was not read is counted.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::handles::Rank;
 use super::identity::{Fingerprint, Stat};
 use super::judge::Begin;
 use super::positions::FileKey;
-use super::rotation::{STRONG_BYTES, Witness, equal_so_far, is_copy, origins};
+use super::rotation::{STRONG_BYTES, Witness, equal_so_far, is_copy, origins, rotation_folders};
 use super::scan::{LISTINGS, Scan, Stranger};
 use super::source::{is_compressed, uncompressed};
 use super::{Tail, later, rank};
@@ -21,7 +21,7 @@ use crate::clock::Timestamp;
 pub(super) const BIRTH_SLACK: Duration = Duration::from_secs(2);
 
 /// So many files that are gone are remembered, for the case that they were compressed.
-const GONE_HEADS_MAX: usize = 1024;
+const GONE_MAX: usize = 1024;
 
 /// Why a file ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Tail {
     pub(super) fn end(&mut self, scan: &mut Scan, key: FileKey, cause: Cause) {
         self.vacate(key, scan.now);
         let mut copies = (0..LISTINGS)
-            .map(|_| self.copies(scan, key))
+            .map(|_| self.copies(scan, key, cause))
             .find(|copies| !copies.is_empty())
             .unwrap_or_default();
         // The longest holds all that the others do.
@@ -77,7 +77,7 @@ impl Tail {
     }
 
     /// The strangers that hold the bytes of a file that ended.
-    fn copies(&mut self, scan: &Scan, key: FileKey) -> Vec<Copy> {
+    fn copies(&mut self, scan: &Scan, key: FileKey, cause: Cause) -> Vec<Copy> {
         let Some(known) = self.files.get(key).filter(|known| known.place != Place::Dormant) else {
             return Vec::new();
         };
@@ -97,19 +97,20 @@ impl Tail {
         });
         let copies = paths.into_iter().filter_map(|path| match is_compressed(&path) {
             true => self.compressed_copy_at(key, path),
-            false => self.copy_at(key, path),
+            false => self.copy_at(key, path, cause),
         });
         copies.collect()
     }
 
     /// The file at `path`, if it is unknown and holds the bytes of the file that ended.
-    fn copy_at(&mut self, key: FileKey, path: PathBuf) -> Option<Copy> {
+    fn copy_at(&mut self, key: FileKey, path: PathBuf, cause: Cause) -> Option<Copy> {
         let stat = self.stat(&path).ok().flatten()?;
         let file = stat.open(&path).ok()?;
         if !self.is_unknown(&stat, &file) {
             return None;
         }
-        let known = self.files.get(key)?;
+        // What stands in the file itself after it was truncated is no copy of it, though it may begin alike.
+        let known = self.files.get(key).filter(|known| cause == Cause::Gone || known.id != stat.id)?;
         let born = Timestamp::from_micros(stat.born.unwrap_or(stat.modified / 1000));
         // Births and our clock do not agree where the clock was set: a lot of equal bytes says more.
         let is_long = known.offset >= STRONG_BYTES && stat.size >= known.offset;
@@ -117,6 +118,9 @@ impl Tail {
         let held = self.held.get(&stat.id).filter(|held| held.original == key);
         let witness = if held.is_some() { Witness::Held } else { Witness::None };
         let is_copy = is_new && is_copy(&known.print, &file, stat.size, witness).ok()?;
+        // Generations may begin alike: as long as the bytes themselves are at hand they decide.
+        let own = self.handles.get(key).filter(|_| cause == Cause::Gone && stat.size < known.offset);
+        let is_copy = is_copy && own.is_none_or(|own| equal_so_far(own, &file, stat.size).unwrap_or(false));
         let stranger = Stranger { path, source: known.source?, stat };
         is_copy.then_some(Copy { stranger, file, form: Form::Plain })
     }
@@ -233,8 +237,8 @@ impl Tail {
         self.handles.take(key);
         self.waiting.remove(&key);
         if let Some(known) = self.files.remove(key) {
-            self.gone_heads.truncate(GONE_HEADS_MAX - 1);
-            self.gone_heads.push_front(known.print.head);
+            self.gone.truncate(GONE_MAX - 1);
+            self.gone.push_front(known.print.clone());
             let mut record = known.record();
             record.gone = true;
             self.departed.insert(key, record);
@@ -253,16 +257,16 @@ impl Tail {
     }
 }
 
-/// The files in the folders of a known one whose names begin like its own.
+/// The files whose names begin like that of a known one, in its folders and where a rotation may have put its copies.
 fn names_like(known: &Known) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for path in known.paths() {
         let (Some(folder), Some(stem)) = (path.parent(), path.file_stem()) else { continue };
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-        let stem = stem.as_encoded_bytes();
-        let names =
-            entries.map(|entry| entry.file_name()).filter(|name| name.as_encoded_bytes().starts_with(stem));
-        paths.extend(names.map(|name| folder.join(name)));
+        let folders = rotation_folders(folder);
+        let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten();
+        let is_like =
+            |entry: &DirEntry| entry.file_name().as_encoded_bytes().starts_with(stem.as_encoded_bytes());
+        paths.extend(entries.filter(is_like).map(|entry| entry.path()));
     }
     paths
 }

@@ -96,37 +96,68 @@ pub(super) fn copied_length(
     if unread == 0 && u64::from(u32::from_le_bytes(noted)) == offset & u64::from(u32::MAX) {
         return Ok(Some(offset));
     }
-    let mut windows: Vec<(&Window, Vec<u8>)> = print.windows().map(|window| (window, Vec::new())).collect();
-    let length = walk(file, |at, bytes| {
-        for (window, kept) in &mut windows {
+    let mut probe = Probe::of(print, None);
+    let length = walk(file, |at, bytes| probe.see(at, bytes))?;
+    Ok(probe.stands(length).then_some(length))
+}
+
+/// What stands in a compressed file where a fingerprint has its windows.
+struct Probe<'a> {
+    offset: u64,
+    /// The size of the file that the fingerprint is of, where others are no copies though they begin like it.
+    size: Option<u64>,
+    windows: Vec<(&'a Window, Vec<u8>)>,
+}
+
+impl<'a> Probe<'a> {
+    fn of(print: &'a Fingerprint, size: Option<u64>) -> Self {
+        let windows = print.windows().filter(|window| window.len() > 0);
+        let windows = windows.map(|window| (window, Vec::new())).collect();
+        Self { offset: print.tail.end(), size, windows }
+    }
+
+    fn see(&mut self, at: u64, bytes: &[u8]) {
+        for (window, kept) in &mut self.windows {
             let (from, to) = (window.start().max(at), window.end().min(at + bytes.len() as u64));
             if from < to {
                 kept.extend_from_slice(part(bytes, from - at, to - at));
             }
         }
-    })?;
-    // It was copied earlier than it was read, perhaps: then it holds the earlier windows.
-    windows.retain(|(window, _)| window.len() > 0 && window.end() <= length);
-    let stands = windows.iter().all(|(window, kept)| kept.len() == window.len() && window.opens(kept));
-    let is_told = windows.iter().any(|(window, _)| window.start() > 0) || length >= offset;
-    Ok((stands && (is_told || length <= HEAD_ALONE_BYTES)).then_some(length))
+    }
+
+    /// Whether the text, all of which was seen and which has `length` bytes, is a copy of what the fingerprint tells.
+    fn stands(&self, length: u64) -> bool {
+        // It was copied earlier than it was read, perhaps: then it holds the earlier windows.
+        let fit = || self.windows.iter().filter(|(window, _)| window.end() <= length);
+        let stands = fit().all(|(window, kept)| window.opens(kept));
+        if let Some(size) = self.size.filter(|_| self.offset == 0) {
+            return stands && length == size;
+        }
+        let is_told = fit().any(|(window, _)| window.start() > 0) || length >= self.offset;
+        stands && (is_told || length <= HEAD_ALONE_BYTES)
+    }
 }
 
-/// The head and the length of the text in a compressed file.
+/// The head and the length of the text in a compressed file; none if it is a copy of one of these files, of which the
+/// fingerprint and the size are given.
 ///
 /// # Errors
 /// It cannot be read, or is not whole: it may be in the making.
-pub(super) fn head_and_length(file: File) -> io::Result<(Window, u64)> {
-    let mut head = Vec::new();
-    let length = walk(file, |_, bytes| {
-        let room = HEAD_BYTES - head.len();
-        head.extend_from_slice(bytes.get(..room.min(bytes.len())).unwrap_or_default());
-    })?;
-    Ok((Window::over(0, &head), length))
+pub(super) fn new_text<'a>(
+    file: File,
+    files: impl Iterator<Item = (&'a Fingerprint, u64)>,
+) -> io::Result<Option<(Window, u64)>> {
+    let head = beginning(&file)?;
+    // Generations of one log may begin alike.
+    let alike = files.filter(|(print, _)| begins_like(&head, print.windows()));
+    let mut probes: Vec<Probe<'_>> = alike.map(|(print, size)| Probe::of(print, Some(size))).collect();
+    let length = walk(file, |at, bytes| probes.iter_mut().for_each(|probe| probe.see(at, bytes)))?;
+    let is_copy = probes.iter().any(|probe| probe.stands(length));
+    Ok((!is_copy).then(|| (Window::over(0, &head), length)))
 }
 
 /// The first bytes of the text in a compressed file, for [`begins_like`].
-pub(super) fn beginning(file: &File) -> io::Result<Vec<u8>> {
+fn beginning(file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; HEAD_BYTES];
     let len = read(&mut decoder(file.try_clone()?), &mut bytes)?.len();
     bytes.truncate(len);
@@ -136,7 +167,7 @@ pub(super) fn beginning(file: &File) -> io::Result<Vec<u8>> {
 }
 
 /// Whether a text begins as the longest of these windows says that begins with a file and is no longer than the text.
-pub(super) fn begins_like<'a>(text: &[u8], windows: impl Iterator<Item = &'a Window>) -> bool {
+fn begins_like<'a>(text: &[u8], windows: impl Iterator<Item = &'a Window>) -> bool {
     let fit = windows.filter(|window| window.start() == 0 && (1..=text.len()).contains(&window.len()));
     fit.max_by_key(|window| window.len()).is_some_and(|window| window.opens(text))
 }

@@ -236,7 +236,40 @@ impl Fingerprint {
 
     /// Whether `file` still is what was read: nothing before the offset has changed.
     pub(super) fn stands_in(&self, file: &File) -> io::Result<bool> {
-        Ok(self.tail.stands_in(file)? && self.head.stands_in(file)?)
+        Ok(self.tail.stands_in(file)? && self.head.stands_in(file)? && self.end_stands_in(file)?)
+    }
+
+    /// Whether `file` still has the last bytes that were seen of it, if nothing of it was read.
+    pub(super) fn end_stands_in(&self, file: &File) -> io::Result<bool> {
+        for end in self.marks.iter().filter(|mark| self.is_end(mark)) {
+            if !end.stands_in(file)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Notes the last of the `size` bytes that `file` has, if nothing of it was read: its first bytes may be a header
+    /// that all generations of a log begin with.
+    pub(super) fn renew_end(&mut self, file: &File, size: u64) -> io::Result<()> {
+        if self.tail.end() > 0 || size <= self.head.end() {
+            return Ok(());
+        }
+        let mut buffer = [0; TAIL_BYTES];
+        let start = size.saturating_sub(TAIL_BYTES as u64);
+        let bytes = bytes_at(file, start, &mut buffer)?;
+        let marks = std::mem::take(&mut self.marks);
+        self.marks = marks.into_iter().filter(|mark| !self.is_end(mark)).collect();
+        // NULs at the end may be a log laid out in advance, whose lines are still to come.
+        if hole_at_end(Bytes, bytes, 0) == 0 {
+            self.marks.push(Window::over(start, bytes));
+        }
+        Ok(())
+    }
+
+    /// Whether a mark is of bytes that were seen and not read.
+    fn is_end(&self, mark: &Window) -> bool {
+        self.tail.end() == 0 && mark.start() > 0
     }
 
     /// Checks the head against the file, and lets it grow with the file.

@@ -65,15 +65,27 @@ impl Tail {
     pub(super) fn judge_suspects(&mut self, scan: &mut Scan) {
         let suspects: Vec<FileKey> =
             self.files.iter().filter(|known| known.suspect).map(|known| known.key).collect();
-        for key in suspects {
-            self.judge(scan, key);
+        let judged: Vec<_> = suspects.into_iter().map(|key| self.settle(scan, key)).collect();
+        // Only now: what stands there may be the copy of another suspect, given an inode that was free.
+        for stranger in judged.into_iter().filter_map(|(_, stranger)| stranger) {
+            self.meet(scan, &stranger, Begin::Anew);
         }
     }
 
     /// Looks into a known file, and ends it if it does not hold what was read. What stands there then is another file.
     fn judge(&mut self, scan: &mut Scan, key: FileKey) -> Standing {
+        let (standing, stranger) = self.settle(scan, key);
+        if let Some(stranger) = stranger {
+            // At once: a stranger may be a copy of what stands there now.
+            self.meet(scan, &stranger, Begin::Anew);
+        }
+        standing
+    }
+
+    /// Looks into a known file, and ends it if it does not hold what was read. Returns what stands there then, too.
+    fn settle(&mut self, scan: &mut Scan, key: FileKey) -> (Standing, Option<Stranger>) {
         let standing = self.standing(key);
-        let Some(known) = self.files.get_mut(key) else { return Standing::Unknown };
+        let Some(known) = self.files.get_mut(key) else { return (Standing::Unknown, None) };
         match standing {
             Standing::Intact => {
                 // It may have lost bytes that were not read.
@@ -90,16 +102,15 @@ impl Tail {
                     .filter(|_| known.place == Place::Included)
                     .zip(Some(known.path.to_path_buf()));
                 self.end(scan, key, Cause::Changed);
-                if let Some((source, path)) = here
-                    && let Ok(Some(stat)) = self.stat(&path)
-                {
-                    // At once: a stranger may be a copy of what stands there now.
-                    self.meet(scan, &Stranger { path, source, stat }, Begin::Anew);
-                }
+                let stranger = here.and_then(|(source, path)| {
+                    let stat = self.stat(&path).ok().flatten()?;
+                    Some(Stranger { path, source, stat })
+                });
+                return (standing, stranger);
             }
             Standing::Unknown => {}
         }
-        standing
+        (standing, None)
     }
 
     /// Compares a known file with what was read of it.
@@ -190,7 +201,9 @@ impl Tail {
                 }
                 (Begin::BySource | Begin::Anew, _) => 0,
             };
-            Ok((Fingerprint::read(&file, offset)?, file))
+            let mut print = Fingerprint::read(&file, offset)?;
+            print.renew_end(&file, stat.size)?;
+            Ok((print, file))
         });
         let (print, file) = match opened {
             Ok(opened) => opened,

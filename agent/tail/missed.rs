@@ -3,9 +3,13 @@
 //! When a file leaves its path, others may have stood there since it was first seen, each rotated on before a scan
 //! could see it. Where a source includes the rotated names a scan comes across them anyway; elsewhere a file is taken for
 //! such a generation if its name is one that a rotation of the path gives, if it was born after the file that left was
-//! first seen, or after it was awaited in vain, if no record knows it, and if it does not begin like the file that left: then it would be a copy of it.
+//! first seen, or after it was awaited in vain, if no record knows it, and if it is no copy of the file that left.
+//!
+//! In a folder below that of the path such a file is looked for only where a file that is known was taken to: the
+//! rotated files there may be those of another log.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -15,12 +19,12 @@ use std::time::Duration;
 use super::Tail;
 use super::end::BIRTH_SLACK;
 use super::files::Place;
-use super::gunzip::{beginning, begins_like, head_and_length};
-use super::identity::{Stat, Window};
+use super::gunzip::new_text;
+use super::identity::{FileId, Fingerprint, Stat};
 use super::judge::Begin;
 use super::later;
 use super::positions::FileKey;
-use super::rotation::origins;
+use super::rotation::{Witness, equal_so_far, is_copy, origins};
 use super::scan::{LISTINGS, Scan, Stranger};
 use super::source::{is_compressed, uncompressed};
 use crate::clock::Timestamp;
@@ -37,8 +41,10 @@ pub(super) struct Vacated {
     path: Arc<Path>,
     source: usize,
     since: Timestamp,
-    head: Window,
-    /// How long to look on while nothing stands there.
+    /// The file that left, and what was known of its bytes; nothing where one is awaited.
+    left: Option<(FileKey, FileId)>,
+    print: Fingerprint,
+    /// How long to look on while nothing stands there. There is a last look after it: the host may have been suspended.
     until: Timestamp,
 }
 
@@ -53,6 +59,15 @@ impl Vacated {
         self.since = self.since.min(now);
         self.until = self.until.min(later(now, AWAITED));
     }
+}
+
+/// Whether a file was made since the last scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Newness {
+    /// It was.
+    SinceLastScan,
+    /// It was made before, or nobody knows.
+    Unknown,
 }
 
 /// What came of looking at a file that may be a missed generation.
@@ -75,7 +90,8 @@ impl Tail {
             path: Arc::clone(&known.path),
             source,
             since: known.since,
-            head: known.print.head,
+            left: Some((key, known.id)),
+            print: known.print.clone(),
             until: later(now, AWAITED),
         });
     }
@@ -83,7 +99,8 @@ impl Tail {
     /// At a start: what was rotated before was followed by others, which may have been rotated on, too, before a commit
     /// told of them.
     pub(super) fn vacate_rotated(&mut self, now: Timestamp) {
-        let mut since: HashMap<PathBuf, (usize, Timestamp, Window)> = HashMap::new();
+        let until = later(now, AWAITED);
+        let mut vacated: HashMap<PathBuf, Vacated> = HashMap::new();
         for known in self.files.iter() {
             let source = known.source.and_then(|at| Some((at, self.sources.get(at)?)));
             let (Some((at, source)), Some(plain)) = (source, uncompressed(&known.path)) else { continue };
@@ -92,18 +109,15 @@ impl Tail {
                 (known.place == Place::Rotated || is_added) && source.matches(origin)
             };
             for origin in origins(&plain).into_iter().filter(is_origin) {
-                let last = since.entry(origin).or_insert((at, known.since, known.print.head));
-                if last.1 < known.since {
-                    *last = (at, known.since, known.print.head);
+                if vacated.get(&origin).is_none_or(|last| last.since < known.since) {
+                    let (left, print) = (Some((known.key, known.id)), known.print.clone());
+                    let path = origin.as_path().into();
+                    vacated
+                        .insert(origin, Vacated { path, source: at, since: known.since, left, print, until });
                 }
             }
         }
-        let until = later(now, AWAITED);
-        let vacated = since.into_iter().filter(|(path, _)| self.files.at_path(path).is_empty());
-        let vacated = vacated.map(|(path, (source, since, head))| {
-            let path = path.into();
-            Vacated { path, source, since, head, until }
-        });
+        let vacated = vacated.into_values().filter(|vacated| self.files.at_path(&vacated.path).is_empty());
         self.vacated.extend(vacated.collect::<Vec<_>>());
     }
 
@@ -116,22 +130,22 @@ impl Tail {
         }
         // What was rotated before is not meant; a birth is stamped by a clock that is a tick late.
         let since = later(scan.now, BIRTH_SLACK - CLOCK_TICK);
-        self.vacated.push(Vacated { path: path.into(), source, since, head: Window::empty(0), until });
+        let print = Fingerprint::unread();
+        self.vacated.push(Vacated { path: path.into(), source, since, left: None, print, until });
     }
 
     /// Adds the generations that were missed at the paths left lately. Lists each folder once, or a few times while files
     /// are moved about in it.
     pub(super) fn look_for_missed(&mut self, scan: &mut Scan) {
-        let mut vacated = std::mem::take(&mut self.vacated);
-        vacated.retain(|vacated| scan.now < vacated.until);
+        let vacated = std::mem::take(&mut self.vacated);
         if vacated.is_empty() {
             return;
         }
-        let folders: BTreeSet<&Path> = vacated.iter().filter_map(|vacated| vacated.path.parent()).collect();
         let mut by_path: HashMap<&Path, Vec<usize>> = HashMap::new();
         for (at, vacated) in vacated.iter().enumerate() {
             by_path.entry(&vacated.path).or_default().push(at);
         }
+        let folders = self.folders_rotated_to(&by_path);
         let (mut seen, mut unsettled) = (HashSet::new(), BTreeSet::new());
         for _ in 0..LISTINGS {
             let mut is_news = false;
@@ -166,12 +180,25 @@ impl Tail {
             if unsettled.contains(&at) {
                 vacated.until = later(scan.now, AWAITED);
                 self.vacated.push(vacated);
-            } else if self.files.at_path(&vacated.path).is_empty() {
+            } else if scan.now < vacated.until && self.files.at_path(&vacated.path).is_empty() {
                 // What was born before has been looked at.
                 vacated.since = vacated.since.max(scan.now);
                 self.vacated.push(vacated);
             }
         }
+    }
+
+    /// The folders of these paths, and those below them to which files were rotated that stood there.
+    fn folders_rotated_to(&self, paths: &HashMap<&Path, Vec<usize>>) -> BTreeSet<PathBuf> {
+        let own: BTreeSet<&Path> = paths.keys().filter_map(|path| path.parent()).collect();
+        let rotated = self.files.iter().filter(|known| known.place == Place::Rotated);
+        let below = rotated.filter_map(|known| {
+            let folder =
+                known.path.parent().filter(|folder| folder.parent().is_some_and(|up| own.contains(up)))?;
+            let plain = uncompressed(&known.path)?;
+            origins(&plain).iter().any(|origin| paths.contains_key(&**origin)).then_some(folder)
+        });
+        own.iter().copied().chain(below).map(Path::to_owned).collect()
     }
 
     fn take_missed(&mut self, scan: &mut Scan, vacated: &Vacated, path: &Path, stat: Stat) -> Taking {
@@ -190,20 +217,53 @@ impl Tail {
         if is_compressed(path) {
             return self.take_missed_compressed(scan, vacated, path, stat);
         }
-        let head =
-            stat.open(path).and_then(|file| Ok(vacated.head.len() > 0 && vacated.head.stands_in(&file)?));
-        let begin = match head {
-            Ok(true) => Begin::AtEnd,
-            Ok(false) => Begin::Anew,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Taking::MovedOn,
-            Err(_) => return Taking::Settled,
-        };
+        let is_new = scan.last.is_some_and(|last| later(born, BIRTH_SLACK) >= last);
+        let newness = if is_new { Newness::SinceLastScan } else { Newness::Unknown };
+        let begin =
+            match stat.open(path).and_then(|file| self.is_copy_of_left(vacated, &file, stat.size, newness)) {
+                Ok(true) => Begin::AtEnd,
+                Ok(false) => Begin::Anew,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Taking::MovedOn,
+                Err(_) => return Taking::Settled,
+            };
         self.meet(scan, &Stranger { path: path.to_owned(), source: vacated.source, stat }, begin);
         Taking::Settled
     }
 
+    /// Whether a file is a copy of the one that left. Generations may begin alike: it is compared with that file's bytes
+    /// or, where these are gone, with what is known of them. A shorter file that is new since the last scan is a generation;
+    /// an older one is a copy also where too little is known, if the file that left was truncated and so had not moved.
+    fn is_copy_of_left(
+        &self,
+        vacated: &Vacated,
+        file: &File,
+        size: u64,
+        newness: Newness,
+    ) -> io::Result<bool> {
+        let Some((key, id)) = vacated.left.filter(|_| vacated.print.head.len() > 0) else { return Ok(false) };
+        if !vacated.print.head.stands_in(file)? {
+            return Ok(false);
+        }
+        if let Some(known) = self.files.get(key).filter(|known| !known.is_compressed) {
+            if let Some(left) = self.handles.get(key) {
+                return equal_so_far(left, file, size);
+            }
+            if let Ok(left) = known.open_as_it_is() {
+                return equal_so_far(&left, file, size);
+            }
+        }
+        if newness == Newness::SinceLastScan && size < vacated.print.tail.end() {
+            return Ok(false);
+        }
+        let there = self.files.at_id(id).and_then(|key| self.files.get(key));
+        let is_truncated = there.is_some_and(|there| there.key != key && there.path == vacated.path);
+        let witness =
+            if is_truncated && newness == Newness::Unknown { Witness::Place } else { Witness::None };
+        is_copy(&vacated.print, file, size, witness)
+    }
+
     /// Takes a compressed file for a missed generation if it was written to since the file that left was first seen, and
-    /// begins like no file that is known.
+    /// is a copy of no file that is or was known.
     fn take_missed_compressed(
         &mut self,
         scan: &mut Scan,
@@ -215,15 +275,9 @@ impl Tail {
         if later(written, BIRTH_SLACK) < vacated.since {
             return Taking::Settled;
         }
-        let text = stat.open(path).and_then(|file| {
-            let text = beginning(&file)?;
-            let is_known = self.files.iter().any(|known| begins_like(&text, known.print.windows()));
-            let mut gone = self.gone_heads.iter().chain([&vacated.head]);
-            if is_known || gone.any(|head| begins_like(&text, [head].into_iter())) {
-                return Ok(None);
-            }
-            head_and_length(file).map(Some)
-        });
+        let known = self.files.iter().map(|known| (&known.print, known.size_seen()));
+        let gone = self.gone.iter().chain([&vacated.print]).map(|print| (print, print.tail.end()));
+        let text = stat.open(path).and_then(|file| new_text(file, known.chain(gone)));
         match text {
             Ok(Some((head, size))) => {
                 let stranger = Stranger { path: path.to_owned(), source: vacated.source, stat };

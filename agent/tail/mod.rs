@@ -9,7 +9,8 @@
 //! - A file is told again by inode and birth time AND by its bytes: the first KiB and those just before the
 //!   offset. Before bytes are taken both are checked in the file they come from.
 //! - A rename changes nothing: the file is read on under its new name, also where no source includes that, as long as
-//!   it is in its folder; a file that is deleted or moved away is read to its end through its handle, if it is open.
+//!   it is in its folder or in one in that; a file that is deleted or moved away is read to its end through its handle,
+//!   if it is open.
 //! - When bytes that were read are no longer there (truncated, rewritten, inode reused), the file *ends*; what stands
 //!   there is a new file with a new key, read from 0. The bytes of the ended file that were not yet read are looked
 //!   for in a rotated copy, which goes on under the old key (see `rotation.rs`); what is found nowhere is counted.
@@ -150,8 +151,8 @@ pub struct Tail {
     waiting: BTreeSet<FileKey>,
     /// Records of files that are gone, until they are handed out.
     departed: BTreeMap<FileKey, FileRecord>,
-    /// How files began that are gone, the last first.
-    gone_heads: VecDeque<Window>,
+    /// What was known of the bytes of files that are gone, the last first.
+    gone: VecDeque<Fingerprint>,
     /// Files that could not be opened when they were first seen.
     unreadable: HashMap<FileId, io::ErrorKind>,
     /// Folders whose change may change what is read.
@@ -215,7 +216,7 @@ impl Tail {
             queue: VecDeque::new(),
             waiting: BTreeSet::new(),
             departed: BTreeMap::new(),
-            gone_heads: VecDeque::new(),
+            gone: VecDeque::new(),
             unreadable: HashMap::new(),
             folders: BTreeSet::new(),
             vacated: Vec::new(),

@@ -66,7 +66,9 @@ fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result
     let tail = known.print.tail;
     let begin = tail.len();
     let mut span = reading.batch.fill(reading.file, tail.start(), need)?;
-    let is_same = tail.opens(reading.batch.open(span).0.bytes) && known.print.renew_head(reading.file)?;
+    let is_same = tail.opens(reading.batch.open(span).0.bytes)
+        && known.print.renew_head(reading.file)?
+        && known.print.end_stands_in(reading.file)?;
     if !is_same {
         reading.settle(known);
         return Ok(Turn::Changed);

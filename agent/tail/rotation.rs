@@ -22,12 +22,17 @@
 //! What is left to chance:
 //! - A file below 1 KiB that comes up under a rotation's name just when an original with the very same bytes ends is
 //!   taken for its copy. Nothing is lost but lines that were delivered, with equal content, from the original.
+//! - After a restart, in place of a log that was truncated and of which no copy is left, a generation that was missed and
+//!   begins like it is taken for a copy of it, unless it is long enough to be told by bytes further behind.
+//! - A generation that came and went between two scans, begins with the same header as the truncated log before it, and is
+//!   shorter than what was read of that, is taken for its copy if all that is known of the log up to there is header.
 //! - A copy of less than 16 bytes, made and left behind by our reading between two scans, is read again.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{DirEntry, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -41,6 +46,26 @@ pub(super) const STRONG_BYTES: u64 = HEAD_BYTES as u64;
 
 /// A copy that is shorter than what was read may be this long to be told by its first bytes alone.
 pub(super) const HEAD_ALONE_BYTES: u64 = 4096;
+
+/// Folders in one that a rotation may take files to: so many are looked into, those changed last.
+const FOLDERS_BELOW_MAX: usize = 32;
+
+/// The folders to which a rotation may take a file of `folder`: itself, and those in it.
+pub(super) fn rotation_folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let may_be_folder =
+        |entry: &DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir() || kind.is_symlink());
+    let mut below: Vec<(i64, PathBuf)> = entries
+        .filter(may_be_folder)
+        .filter_map(|entry| {
+            let metadata = std::fs::metadata(entry.path()).ok().filter(Metadata::is_dir)?;
+            Some((metadata.mtime(), entry.path()))
+        })
+        .collect();
+    below.sort_unstable_by(|a, b| b.cmp(a));
+    let below = below.into_iter().take(FOLDERS_BELOW_MAX).map(|(_, folder)| folder);
+    [folder.to_owned()].into_iter().chain(below).collect()
+}
 
 /// The paths whose rotated copy could stand at `path`.
 pub(super) fn origins(path: &Path) -> Vec<PathBuf> {
@@ -109,6 +134,8 @@ pub(super) enum Witness {
     None,
     /// It was compared with the original itself while that still stood.
     Held,
+    /// The original has not moved: it was truncated.
+    Place,
 }
 
 /// Whether `file`, of `size` bytes, has the bytes of the original that ended with `print`.
@@ -122,7 +149,7 @@ pub(super) fn is_copy(print: &Fingerprint, file: &File, size: u64, witness: Witn
         // Generations of one log may share a long header: it proves little about what lies far behind it.
         evidence |= window.start() > 0 || size >= offset || size <= HEAD_ALONE_BYTES;
     }
-    Ok(size > 0 && (evidence || witness == Witness::Held))
+    Ok(size > 0 && (evidence || witness != Witness::None))
 }
 
 /// Whether the first `size` bytes of two files are equal, as far as their first KiB and the bytes before `size` tell.

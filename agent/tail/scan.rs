@@ -14,6 +14,7 @@ use super::identity::{FileId, Stat, births_agree};
 use super::judge::Begin;
 use super::missed::Vacated;
 use super::positions::FileKey;
+use super::rotation::rotation_folders;
 use super::source::{Walk, is_compressed};
 use super::{Tail, later, rank};
 use crate::clock::Timestamp;
@@ -60,6 +61,8 @@ pub(super) struct Stranger {
 #[derive(Debug)]
 pub(super) struct Scan {
     pub(super) now: Timestamp,
+    /// When the scan before this one was, if this process made it and the clock was not set back since.
+    pub(super) last: Option<Timestamp>,
     pub(super) report: ScanReport,
     /// Files to decide about, in the order of the sources' globs.
     pub(super) strangers: Vec<Stranger>,
@@ -81,11 +84,11 @@ impl Tail {
     pub fn scan(&mut self, now: Timestamp) -> ScanReport {
         self.scans += 1;
         self.rescan = false;
-        self.tell_time(now);
+        let last = self.tell_time(now);
         if self.scans == 1 {
             self.vacate_rotated(now);
         }
-        let mut scan = self.begin_scan(now);
+        let mut scan = self.begin_scan(now, last);
         for (source, path) in self.walk(&mut scan) {
             self.look_at(&mut scan, source, path);
         }
@@ -113,19 +116,22 @@ impl Tail {
         scan.report
     }
 
-    /// Where the clock was set back, waits that began in what is now the future begin now.
-    fn tell_time(&mut self, now: Timestamp) {
-        if self.scanned_at.is_none_or(|before| now < before) {
+    /// Where the clock was set back, waits that began in what is now the future begin now. Returns when the last scan was,
+    /// if that can be told by this clock.
+    fn tell_time(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let last = self.scanned_at.replace(now).filter(|last| *last <= now);
+        if last.is_none() {
             self.files.iter_mut().for_each(|known| known.set_back(now));
             self.held.values_mut().for_each(|held| held.set_back(now));
             self.vacated.iter_mut().for_each(|vacated| vacated.set_back(now));
         }
-        self.scanned_at = Some(now);
+        last
     }
 
-    fn begin_scan(&mut self, now: Timestamp) -> Scan {
+    fn begin_scan(&mut self, now: Timestamp, last: Option<Timestamp>) -> Scan {
         Scan {
             now,
+            last,
             report: ScanReport::default(),
             strangers: Vec::new(),
             met: HashSet::new(),
@@ -284,12 +290,13 @@ impl Tail {
         self.handles.get(key).and_then(|file| self.stat_file(file)).is_some_and(|stat| stat.links == 0)
     }
 
-    /// What stands in the folders in which these files were, by inode number.
+    /// What stands in the folders in which these files were, and in those to which a rotation may have taken them, by
+    /// inode number.
     fn list_folders(&self, keys: &[FileKey]) -> HashMap<u64, Vec<PathBuf>> {
         let known = keys.iter().filter_map(|key| self.files.get(*key));
         let wanted: HashSet<u64> = known.clone().map(|known| known.id.ino).collect();
-        let folders: BTreeSet<&Path> =
-            known.flat_map(|known| known.paths().filter_map(Path::parent)).collect();
+        let left: BTreeSet<&Path> = known.flat_map(|known| known.paths().filter_map(Path::parent)).collect();
+        let folders: BTreeSet<PathBuf> = left.into_iter().flat_map(rotation_folders).collect();
         let mut listing: HashMap<u64, Vec<PathBuf>> = HashMap::new();
         for entry in
             folders.into_iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten()
@@ -301,7 +308,7 @@ impl Tail {
         listing
     }
 
-    /// Whether a file stands in its folder under another name, which is noted.
+    /// Whether a file stands in one of the listed folders under another name, which is noted.
     fn is_listed(&mut self, scan: &mut Scan, listing: &HashMap<u64, Vec<PathBuf>>, key: FileKey) -> bool {
         let Some(known) = self.files.get(key) else { return true };
         let paths = listing.get(&known.id.ino).map_or(&[] as &[PathBuf], Vec::as_slice);
@@ -343,7 +350,11 @@ impl Tail {
         let Ok(file) = self.handles.take(key).map_or_else(|| known.open(), Ok) else { return };
         let head = known.print.head;
         match known.print.stands_in(&file).and_then(|stands| Ok(stands && known.print.renew_head(&file)?)) {
-            Ok(true) => known.note_intact(),
+            Ok(true) => {
+                known.note_intact();
+                // If it cannot be read now, the next look sees it.
+                let _ = known.print.renew_end(&file, known.size);
+            }
             Ok(false) => known.suspect = true,
             Err(_) => {}
         }

@@ -1,6 +1,7 @@
 //! What the tests share: a host in a temporary folder, the real binary, and an independent reader.
 
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -74,6 +75,19 @@ impl Agent {
         self.0.wait().unwrap()
     }
 
+    /// Ends it in order.
+    pub fn stop(mut self) {
+        self.terminate();
+        assert!(self.wait().success());
+    }
+
+    /// The most memory that it has held since its start, in bytes.
+    pub fn memory_bytes_max(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        most.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+    }
+
     /// Whether it still runs.
     pub fn is_running(&mut self) -> bool {
         self.0.try_wait().unwrap().is_none()
@@ -141,6 +155,12 @@ impl Host {
         self.folder.path().join(name)
     }
 
+    /// Writes at the end of a file.
+    pub fn append(&self, name: &str, text: impl AsRef<[u8]>) {
+        let mut file = OpenOptions::new().create(true).append(true).open(self.path(name)).unwrap();
+        file.write_all(text.as_ref()).unwrap();
+    }
+
     /// A subcommand with the agent's configuration.
     pub fn edge(&self, arguments: &[&str]) -> Command {
         let mut command = logsmith();
@@ -193,10 +213,65 @@ impl Host {
         entries.filter(|path| path.extension().is_some_and(|x| x == "json")).collect()
     }
 
+    /// Waits until Bronze has at least so many lines, as the agent's own `status` counts them.
+    pub fn wait_for_lines(&self, lines: usize) {
+        eventually(&format!("{lines} lines are in Bronze"), || {
+            let status = succeed(&mut self.edge(&["status"]));
+            let bronze = status.lines().find(|line| line.starts_with("bronze "));
+            let rows = bronze.and_then(|line| line.split_whitespace().nth(2)?.parse().ok());
+            rows.unwrap_or(0) >= lines
+        });
+    }
+
+    /// How many bytes of the file that stands at a path are in Bronze, as the agent's own `status` says.
+    pub fn taken(&self, name: &str) -> Option<u64> {
+        let path = self.path(name);
+        let status = succeed(&mut self.edge(&["status"]));
+        let line = status.lines().find(|line| line.split_whitespace().next() == path.to_str())?;
+        line.split_whitespace().nth(2)?.parse().ok()
+    }
+
+    /// The files whose lines are in Bronze, each with its lines and their offsets, in order of the files' numbers.
+    pub fn files(&self) -> Vec<Vec<(u64, String)>> {
+        let mut files: BTreeMap<i64, Vec<(u64, String)>> = BTreeMap::new();
+        for row in self.read("state/bronze", &["file", "offset", "line"]) {
+            let line = row["line"].as_str().unwrap().to_owned();
+            let lines = files.entry(row["file"].as_i64().unwrap()).or_default();
+            lines.push((row["offset"].as_u64().unwrap(), line));
+        }
+        files.values_mut().for_each(|lines| lines.sort_unstable());
+        files.into_values().collect()
+    }
+
+    /// Asserts that files of exactly these contents are in Bronze: each line once, at its own offset.
+    pub fn assert_files(&self, contents: impl IntoIterator<Item = impl AsRef<str>>) {
+        let mut found: Vec<String> = self.files().iter().map(|lines| content(lines)).collect();
+        let mut wanted: Vec<String> =
+            contents.into_iter().map(|content| content.as_ref().to_owned()).collect();
+        found.sort_unstable();
+        wanted.sort_unstable();
+        let end = |text: &String| format!("{} bytes, {:?}", text.len(), text.lines().last());
+        let strange: Vec<String> = found.iter().filter(|text| !wanted.contains(text)).map(end).collect();
+        let missing: Vec<String> = wanted.iter().filter(|text| !found.contains(text)).map(end).collect();
+        assert!(found == wanted, "not there: {missing:#?}; there instead: {strange:#?}");
+    }
+
     /// Rows of a table, as the independent reader sees them.
     pub fn read(&self, table: &str, columns: &[&str]) -> Vec<Value> {
         read_back(&[(self.path(table), columns)]).remove(0)
     }
+}
+
+/// The text of a file of which each line was found at an offset; what is missing, or twice, shows.
+fn content(lines: &[(u64, String)]) -> String {
+    let mut text = String::new();
+    for (offset, line) in lines {
+        if *offset != text.len() as u64 {
+            text += &format!("<{offset} where {} was due>", text.len());
+        }
+        text += &format!("{line}\n");
+    }
+    text
 }
 
 /// Rows of several tables, as the independent reader sees them.

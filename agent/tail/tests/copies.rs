@@ -1,4 +1,5 @@
 use super::*;
+use crate::tail::identity::Stat;
 
 #[test]
 fn a_copy_made_before_a_truncate_is_read_on_from_the_offset_and_never_from_its_beginning() {
@@ -287,5 +288,63 @@ fn a_copy_that_got_a_reused_inode_is_a_copy() {
         }
         rig.run();
         assert_eq!(rig.rows.len(), 30 * 101, "{births:?}");
+    }
+}
+
+/// Where births are not known, a copy with the inode of a file that was deleted was taken for a rewrite of that, and read
+/// as a new file before the file that it is a copy of was found to be truncated.
+#[test]
+fn regression_a_copy_with_a_reused_inode_is_known_though_its_original_moved_on() {
+    let mut rig = Rig::new("*.log*");
+    rig.births = Births::Unknown;
+    // A file that is kept open keeps its inode.
+    rig.limits.open_files_max = 1;
+    rig.restart();
+    rig.append("other.log", numbered("other", 0..5));
+    rig.run();
+    rig.append("app.log", numbered("line", 0..30));
+    rig.run();
+    let inode = Stat::of_path(&rig.path("other.log")).unwrap().unwrap().id;
+    rig.remove("other.log");
+    rig.copy("app.log", "app.log.2");
+    if Stat::of_path(&rig.path("app.log.2")).unwrap().unwrap().id != inode {
+        eprintln!("skipped: the file system did not give the inode away again");
+    }
+    rig.truncate("app.log");
+    rig.rename("app.log", "app.log.1");
+    assert!(rig.run().is_empty());
+}
+
+#[test]
+fn regression_a_file_that_was_truncated_filled_again_alike_and_moved_is_no_copy_of_itself() {
+    let header = numbered("every generation begins with this", 0..200);
+    let mut rig = Rig::new("*.log*");
+    rig.append("app.log", format!("{header}{}", numbered("first", 0..40)));
+    rig.run();
+    rig.truncate("app.log");
+    let text = format!("{header}{}", numbered("second", 0..10));
+    rig.append("app.log", &text);
+    rig.rename("app.log", "app.log.1");
+    assert_eq!(rig.run(), split(&text));
+}
+
+/// Of a file that was seen and not read only the beginning was known: when it was truncated and filled again, with the same
+/// header, what it had held was not looked for in its copy.
+#[test]
+fn regression_a_copy_is_found_of_a_file_that_was_truncated_unread_and_begins_as_before() {
+    let header = numbered("every generation begins with this", 0..100);
+    for births in [Births::Known, Births::Unknown] {
+        let mut rig = Rig::new("app.log");
+        rig.births = births;
+        rig.restart();
+        rig.append("app.log", format!("{header}{}", numbered("first", 0..10)));
+        rig.tail.scan(rig.now);
+        rig.copy("app.log", "app.log.1");
+        rig.truncate("app.log");
+        rig.append("app.log", format!("{header}{}", numbered("second", 0..20)));
+        let mut lines = rig.run();
+        lines.retain(|line| !line.starts_with("every"));
+        lines.sort();
+        assert_eq!(lines, split(&(numbered("first", 0..10) + &numbered("second", 0..20))));
     }
 }

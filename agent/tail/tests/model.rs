@@ -10,6 +10,8 @@ use rand::{Rng, SeedableRng};
 /// Rotated files that are kept.
 const KEPT: usize = 3;
 
+const HEADER_LINES: usize = 150;
+
 /// One thing that happens. A step that cannot happen as things stand is passed over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
@@ -71,6 +73,15 @@ struct Setup {
     births: Births,
     open_files_max: usize,
     batch_bytes: usize,
+    beginnings: Beginnings,
+}
+
+/// How the generations of a log begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beginnings {
+    Different,
+    /// With a header that is longer than what files are told by at their beginning.
+    Alike,
 }
 
 fn setup(random: &mut StdRng) -> Setup {
@@ -79,6 +90,10 @@ fn setup(random: &mut StdRng) -> Setup {
         births: if random.random() { Births::Known } else { Births::Unknown },
         open_files_max: random.random_range(1..6),
         batch_bytes: 1 << random.random_range(10..18),
+        beginnings: match std::env::var_os("TAIL_HEADERS") {
+            Some(_) => Beginnings::Alike,
+            None => Beginnings::Different,
+        },
     }
 }
 
@@ -119,6 +134,7 @@ fn step(random: &mut StdRng) -> Step {
 
 struct World {
     rig: Rig,
+    beginnings: Beginnings,
     /// Lines written so far, by number.
     written: usize,
     /// Lines written between a copy and its truncate: they may be lost, and may not arrive twice.
@@ -136,7 +152,13 @@ impl World {
         rig.pass(-1000);
         rig.batch_bytes = setup.batch_bytes;
         rig.restart();
-        Self { rig, written: 0, optional: BTreeSet::new(), known: BTreeSet::new() }
+        Self {
+            rig,
+            beginnings: setup.beginnings,
+            written: 0,
+            optional: BTreeSet::new(),
+            known: BTreeSet::new(),
+        }
     }
 
     /// The next lines, each of its own length.
@@ -147,11 +169,20 @@ impl World {
     }
 
     fn append(&mut self, file: File, count: usize, between: Between) {
+        self.begin(file);
         let text = self.lines(count);
         let half = count * 7919 % text.len();
         self.rig.append(file.name(), &text[..half]);
         self.happen(file, between);
         self.rig.append(file.name(), &text[half..]);
+    }
+
+    /// Writes the header that all generations begin with, if this is to be one of such.
+    fn begin(&mut self, file: File) {
+        let is_begun = fs::metadata(self.rig.path(file.name())).is_ok_and(|metadata| metadata.len() > 0);
+        if self.beginnings == Beginnings::Alike && !is_begun {
+            self.rig.append(file.name(), numbered("# every generation begins with this", 0..HEADER_LINES));
+        }
     }
 
     fn happen(&mut self, file: File, between: Between) {
@@ -274,6 +305,7 @@ impl World {
             .rig
             .rows
             .iter()
+            .filter(|row| !row.line.starts_with('#'))
             .map(|row| number(row).map_err(|_| format!("{row:?}")))
             .collect::<Result<_, _>>()?;
         numbers.sort_unstable();
@@ -329,6 +361,7 @@ fn shrink(setup: Setup, mut steps: Vec<Step>) -> Vec<Step> {
 }
 
 /// `TAIL_SEEDS=1000 cargo test --release tail::tests::model` tries that many histories; 40 are tried by default.
+/// With `TAIL_HEADERS=1` all generations begin alike; such histories come upon what `rotation.rs` leaves to chance.
 #[test]
 fn each_line_arrives_once_whatever_happens_to_the_files_and_the_process() {
     let seeds = std::env::var("TAIL_SEEDS").ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(40);
