@@ -169,7 +169,6 @@ pub async fn run(
     let chains = open_chains(edge, &engine)?;
     let written: Vec<_> = chains.iter().map(|chain| Arc::clone(chain.output_schema())).collect();
     let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
-    memory::give_back();
     let State { lock, mut bronze, restored, silvers, dead_letters, retired } = state;
     let mut tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, edge.tail_limits)?;
     let follow = if mode == RunMode::Once { Follow::UpToNow } else { Follow::On };
@@ -178,6 +177,7 @@ pub async fn run(
     let now = clock.now();
     let _ = tokio::task::block_in_place(|| tail.scan(now));
     bronze.commit(None, &mut tail, now).await?;
+    memory::give_back();
     info!(state = %edge.state_dir.display(), host = edge.host, "agent started");
 
     let mut stages: JoinSet<Result<(), EdgeError>> = JoinSet::new();

@@ -6,6 +6,10 @@
 #[cfg(target_env = "gnu")]
 const KEPT_BYTES: i32 = 8 << 20;
 
+/// Heaps that threads share. By default each thread has one, up to eight a core, and each keeps what was freed in it.
+#[cfg(target_env = "gnu")]
+const HEAPS: i32 = 2;
+
 /// Has freed memory kept for the next batch, within a bound; to be called once, before there is work.
 ///
 /// By default each large block is given back when it is freed, and taken anew, page by page, for the next batch: a fifth
@@ -17,6 +21,17 @@ pub fn settle() {
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT_BYTES);
         libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * KEPT_BYTES);
+    }
+}
+
+/// Has all threads share few heaps, for a process that few of them keep busy: an agent that stays for long. To be called
+/// once, before there is work.
+pub fn share() {
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "the C library has no other way")]
+    // SAFETY: the call sets a parameter of the allocator, which may be set at any time.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, HEAPS);
     }
 }
 

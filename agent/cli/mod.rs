@@ -78,6 +78,9 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     memory::settle();
+    if matches!(cli.command, Command::Run(_)) {
+        memory::share();
+    }
     let filter =
         EnvFilter::try_from_env("LOGSMITH_LOG").unwrap_or_else(|_| EnvFilter::new(log_filter(&cli.command)));
     tracing_subscriber::fmt()
