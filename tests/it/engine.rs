@@ -246,7 +246,7 @@ fn what_is_no_plugin_is_refused() {
     let unknown = PluginSource::Builtin("jsn".into());
     let message =
         Plugin::open(&ENGINE, &unknown, &json!({}), &batch(&[]).schema(), limits()).expect_err("a refusal");
-    assert_eq!(message.to_string(), "there is no built-in plugin `jsn`, only: access, json");
+    assert_eq!(message.to_string(), "there is no built-in plugin `jsn`, only: access, container, json");
 }
 
 fn spec(source: PluginSource, config: Value) -> PluginSpec {
