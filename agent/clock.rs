@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, Utc};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Microseconds since 1970-01-01T00:00:00Z, the resolution that Delta tables keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -65,6 +66,11 @@ impl fmt::Display for Day {
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The current instant.
     fn now(&self) -> Timestamp;
+
+    /// When the machine was started, if that is known.
+    fn booted(&self) -> Option<Timestamp> {
+        None
+    }
 }
 
 /// The host's wall clock.
@@ -75,6 +81,11 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
     fn now(&self) -> Timestamp {
         Timestamp(Utc::now().timestamp_micros())
+    }
+
+    fn booted(&self) -> Option<Timestamp> {
+        let up = clock_gettime(ClockId::Boottime);
+        Some(Timestamp(self.now().0 - up.tv_sec * 1_000_000 - up.tv_nsec / 1_000))
     }
 }
 

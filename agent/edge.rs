@@ -171,6 +171,7 @@ pub async fn run(
     let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
     let State { lock, mut bronze, restored, silvers, dead_letters, retired } = state;
     let mut tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, edge.tail_limits)?;
+    tail.booted_at(clock.booted());
     let follow = if mode == RunMode::Once { Follow::UpToNow } else { Follow::On };
     let feeds = feeds::Intake::open(&edge.feeds, &restored.feeds, follow, &mut tail).await?;
     // Before anything is built on them: which tables belong together, and where files stand whose source begins at their end.

@@ -272,6 +272,19 @@ impl Fingerprint {
         self.tail.end() == 0 && mark.start() > 0
     }
 
+    /// Whether `file`, of which `size` bytes are left, begins with what was read: all that is known of these bytes stands
+    /// there, and something is.
+    pub(super) fn begins_in(&self, file: &File, size: u64) -> io::Result<bool> {
+        let mut is_known = false;
+        for window in self.windows().filter(|window| window.len() > 0 && window.end() <= size) {
+            if !window.stands_in(file)? {
+                return Ok(false);
+            }
+            is_known = true;
+        }
+        Ok(is_known)
+    }
+
     /// Checks the head against the file, and lets it grow with the file.
     pub(super) fn renew_head(&mut self, file: &File) -> io::Result<bool> {
         let mut buffer = [0; HEAD_BYTES];

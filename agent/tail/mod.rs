@@ -165,6 +165,8 @@ pub struct Tail {
     scans: u64,
     /// The time of the last scan.
     scanned_at: Option<Timestamp>,
+    /// When the machine was started, if that is known.
+    booted: Option<Timestamp>,
     rescan: bool,
     counters: TailCounters,
     scratch: Vec<u8>,
@@ -224,12 +226,19 @@ impl Tail {
             next_key: known.next_key,
             scans: 0,
             scanned_at: None,
+            booted: None,
             rescan: false,
             counters: TailCounters::default(),
             scratch: Vec::new(),
             #[cfg(test)]
             births: Births::Known,
         })
+    }
+
+    /// Says when the machine was started. A file that is shorter than what was read of it, and older than that, lost its
+    /// end when the machine stopped; without this it counts as rewritten, and is read again.
+    pub fn booted_at(&mut self, booted: Option<Timestamp>) {
+        self.booted = booted;
     }
 
     /// The records that changed since the last call, for the commit of the batch just filled. Not empty without rows

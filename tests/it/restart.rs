@@ -1,7 +1,9 @@
 //! What a start finds after an end that nobody planned; each of these lost or doubled lines once.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::support::{Host, component, eventually, fail, read_back, succeed};
 
@@ -32,6 +34,26 @@ fn regression_a_source_that_began_at_the_end_goes_on_there_after_a_crash() {
     append(&host, "logs/a.log", &(1..=50).map(line).collect::<String>());
     host.finish();
     assert_eq!(host.read("lake/silver/app", &["message"]).len(), 50);
+}
+
+/// What was not synced of a log when the power failed is gone from it, and in Bronze: all of the log came twice.
+#[test]
+fn regression_a_log_that_lost_its_end_in_a_power_loss_is_not_read_again() {
+    let host = Host::new("builtin:json");
+    append(&host, "logs/a.log", &(0..100).map(line).collect::<String>());
+    host.finish();
+    let log = OpenOptions::new().write(true).open(host.path("logs/a.log")).unwrap();
+    log.set_len(log.metadata().unwrap().len() - 500).unwrap();
+    log.set_modified(UNIX_EPOCH + Duration::from_secs(1_000_000_000)).unwrap();
+    host.finish();
+    append(&host, "logs/a.log", &(100..150).map(line).collect::<String>());
+    host.finish();
+    let rows = host.read("lake/silver/app", &["message", "file", "offset"]);
+    let distinct = |keys: &[&str]| {
+        let values = rows.iter().map(|row| keys.iter().map(|key| row[*key].to_string()).collect::<Vec<_>>());
+        values.collect::<BTreeSet<_>>().len()
+    };
+    assert_eq!((rows.len(), distinct(&["message"]), distinct(&["file", "offset"])), (150, 150, 150));
 }
 
 /// The files of dead letters that a crash kept from their table were swept before a table that nobody writes any more
