@@ -1,10 +1,13 @@
 //! What the allocator keeps of freed memory. Figures and names are those of glibc's `mallopt` and `malloc_trim`; with
 //! another C library nothing is done.
 
-/// The largest block that is not given back to the system at once, in bytes; of free memory at the end of the heap,
-/// twice as much is kept.
+/// The largest block that is not given back to the system at once, in bytes.
 #[cfg(target_env = "gnu")]
-const KEPT_BYTES: i32 = 8 << 20;
+const BLOCK_BYTES_MAX: i32 = 8 << 20;
+
+/// Free memory that is kept at the end of a heap, in bytes: somewhat more than a batch of lines takes on its way to Bronze.
+#[cfg(target_env = "gnu")]
+const KEPT_BYTES: i32 = 32 << 20;
 
 /// Heaps that threads share. By default each thread has one, up to eight a core, and each keeps what was freed in it.
 #[cfg(target_env = "gnu")]
@@ -19,8 +22,8 @@ pub fn settle() {
     #[expect(unsafe_code, reason = "the C library has no other way")]
     // SAFETY: the calls set parameters of the allocator, which may be set at any time.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, KEPT_BYTES);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * KEPT_BYTES);
+        libc::mallopt(libc::M_MMAP_THRESHOLD, BLOCK_BYTES_MAX);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT_BYTES);
     }
 }
 
@@ -35,7 +38,8 @@ pub fn share() {
     }
 }
 
-/// Gives all free memory back to the system, for after work that is not done again: compiling a plugin takes 100 MB.
+/// Gives all free memory back to the system, for after work that is not done again, or not soon: compiling a plugin takes
+/// 100 MB.
 pub fn give_back() {
     #[cfg(target_env = "gnu")]
     #[expect(unsafe_code, reason = "the C library has no other way")]

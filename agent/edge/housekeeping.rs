@@ -14,6 +14,7 @@ use tracing::warn;
 
 use super::{Charged, Progress, Room};
 use crate::clock::Clock;
+use crate::memory;
 use crate::silver::{DeadLetters, Verdict};
 use crate::table::housekeeping::{Allowance, Expiry, Upkeep, needed, tidy};
 use crate::table::{LocalTable, Snapshot, TableError, TableVersion, log};
@@ -56,10 +57,18 @@ impl Housekeeping {
     pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) {
         let mut upkeeps = Upkeeps::default();
         upkeeps.silvers.resize_with(self.silvers.len(), Upkeep::default);
+        let (mut charged, mut is_lean) = (0, false);
         loop {
             if let Err(error) = self.pass(&mut upkeeps).await {
                 warn!(%error, "housekeeping failed, trying on");
             }
+            // What the last lines took is given back once no more come.
+            let before = std::mem::replace(&mut charged, self.charged.load(Ordering::Acquire));
+            let is_quiet = charged == before;
+            if is_quiet && !is_lean {
+                memory::give_back();
+            }
+            is_lean = is_quiet;
             tokio::select! {
                 () = tokio::time::sleep(INTERVAL) => {}
                 _ = stopped.wait_for(|stopped| *stopped) => return,
