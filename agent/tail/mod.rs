@@ -157,6 +157,8 @@ pub struct Tail {
     unreadable: HashMap<FileId, io::ErrorKind>,
     /// Folders whose change may change what is read.
     folders: BTreeSet<PathBuf>,
+    /// Folders that are out of sight, and since when.
+    away: BTreeMap<PathBuf, Timestamp>,
     /// Paths that files have left, where others may have stood meanwhile.
     vacated: Vec<Vacated>,
     /// Names of sources that have been started.
@@ -221,6 +223,7 @@ impl Tail {
             gone: VecDeque::new(),
             unreadable: HashMap::new(),
             folders: BTreeSet::new(),
+            away: BTreeMap::new(),
             vacated: Vec::new(),
             started: known.sources,
             next_key: known.next_key,

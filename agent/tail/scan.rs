@@ -22,6 +22,8 @@ use crate::clock::Timestamp;
 /// How often a folder is listed for a file or a copy that is not there before it is given up: between the listing and
 /// the look at a file a rotation may have moved it on.
 pub(super) const LISTINGS: usize = 4;
+/// Files whose folder is out of sight are remembered for this long.
+const AWAY_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 /// A rotated file that no source includes is forgotten when it is read and has not changed for this long.
 /// Until then it may still be renamed and compressed, as once a month.
 const ROTATED_KEPT: Duration = Duration::from_secs(40 * 24 * 60 * 60);
@@ -72,6 +74,8 @@ pub(super) struct Scan {
     pub(super) is_first: Vec<bool>,
     /// Files that could not be opened in the scan before.
     pub(super) unreadable: HashMap<FileId, io::ErrorKind>,
+    /// Folders that are out of sight.
+    away: HashSet<PathBuf>,
     /// Rotated files that are remembered no more.
     pub(super) forgotten: HashSet<FileId>,
     /// In a tail's first scan, once it is asked for, the files known from records, by inode number.
@@ -137,6 +141,7 @@ impl Tail {
             met: HashSet::new(),
             is_first: self.sources.iter().map(|source| !self.started.contains(&source.name)).collect(),
             unreadable: std::mem::take(&mut self.unreadable),
+            away: HashSet::new(),
             forgotten: HashSet::new(),
             by_ino: None,
         }
@@ -254,7 +259,8 @@ impl Tail {
     fn look_for_missing(&mut self, scan: &mut Scan) {
         let unseen = self.files.iter().filter(|known| known.seen != self.scans);
         let mut missing: Vec<FileKey> = unseen.map(|known| known.key).collect();
-        missing.retain(|key| !self.is_at_path(scan, *key));
+        missing.retain(|key| !self.is_out_of_sight(scan, *key) && !self.is_at_path(scan, *key));
+        self.away.retain(|folder, _| scan.away.contains(folder));
         let (open, mut moved): (Vec<_>, Vec<_>) = missing.into_iter().partition(|key| self.is_deleted(*key));
         for _ in 0..LISTINGS {
             let listing = self.list_folders(&moved);
@@ -284,6 +290,31 @@ impl Tail {
             }
             None => false,
         }
+    }
+
+    /// Whether nobody can tell if a file is still there: its folder is not there, or may not be looked into. It may be
+    /// mounted again, moved back or opened up, with the same files, which are remembered for a while.
+    fn is_out_of_sight(&mut self, scan: &mut Scan, key: FileKey) -> bool {
+        let Some(known) = self.files.get(key) else { return false };
+        let Some(folder) = known.path.parent().map(Path::to_owned) else { return false };
+        let is_hidden = match self.stat(&known.path) {
+            Ok(_) => false,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::metadata(&folder).is_err(),
+            Err(error) => error.kind() != io::ErrorKind::NotADirectory,
+        };
+        if !is_hidden || self.is_deleted(key) {
+            return false;
+        }
+        let since = *self.away.entry(folder.clone()).or_insert_with(|| {
+            tracing::warn!(folder = %folder.display(), "folder is out of sight; its files are remembered");
+            scan.now
+        });
+        scan.away.insert(folder);
+        let is_remembered = scan.now < later(since, AWAY_KEPT);
+        if is_remembered && let Some(known) = self.files.get_mut(key) {
+            known.seen = self.scans;
+        }
+        is_remembered
     }
 
     fn is_deleted(&self, key: FileKey) -> bool {

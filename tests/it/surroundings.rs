@@ -78,6 +78,26 @@ fn a_file_moved_into_a_watched_folder_is_read() {
     assert_eq!(arrived(&host), (0..10).collect::<Vec<_>>());
 }
 
+/// Its files counted as gone, and were read from their beginning when it was back.
+#[test]
+fn regression_a_folder_that_is_away_for_a_while_is_read_on_when_it_is_back() {
+    let host = host("logs/*/a.log");
+    fs::create_dir(host.path("logs/app")).unwrap();
+    append(&host, "logs/app/a.log", 0..10);
+    let mut agent = host.start();
+    eventually("it is read", || host.added("state/bronze") == 10);
+    fs::rename(host.path("logs/app"), host.path("away")).unwrap();
+    agent.kill();
+    let before = host.commits("state/bronze");
+    let agent = host.start();
+    eventually("the agent has looked", || host.commits("state/bronze") > before);
+    append(&host, "away/a.log", 10..20);
+    fs::rename(host.path("away"), host.path("logs/app")).unwrap();
+    eventually("it is read on", || host.added("state/bronze") >= 20);
+    stop(agent);
+    assert_eq!(arrived(&host), (0..20).collect::<Vec<_>>());
+}
+
 #[test]
 fn a_folder_that_is_removed_and_made_again_is_read_again() {
     let host = host("logs/*/a.log");

@@ -152,3 +152,32 @@ fn a_file_that_the_config_excludes_now_is_read_no_more() {
     rig.append("a.log", "two\n");
     assert!(rig.run().is_empty());
 }
+
+/// A file that could not be seen for some seconds counted as gone, and all of it came twice.
+#[test]
+fn regression_files_of_a_folder_that_was_out_of_sight_are_not_read_again() {
+    for is_running in [true, false] {
+        let mut rig = Rig::new("logs/*.log");
+        fs::create_dir(rig.path("logs")).unwrap();
+        rig.append("logs/a.log", numbered("a", 0..100));
+        rig.run();
+        if !is_running {
+            rig.restart();
+        }
+        rig.rename("logs", "off");
+        for _ in 0..5 {
+            assert!(rig.run().is_empty());
+            rig.pass(60);
+        }
+        rig.append("off/a.log", numbered("b", 0..10));
+        rig.rename("off", "logs");
+        let lines = rig.run();
+        assert_eq!(lines, split(&numbered("b", 0..10)), "running: {is_running}");
+        fs::remove_dir_all(rig.path("logs")).unwrap();
+        rig.restart();
+        rig.run();
+        rig.pass(2 * 24 * 60 * 60);
+        rig.run();
+        assert!(rig.positions.files.is_empty(), "a folder that stays away is forgotten");
+    }
+}
