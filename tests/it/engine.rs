@@ -23,7 +23,7 @@ fn file(path: PathBuf) -> PluginSource {
     PluginSource::File { path, sha256: None }
 }
 
-fn hostile() -> PluginSource {
+pub fn hostile() -> PluginSource {
     file(component("hostile"))
 }
 
@@ -44,7 +44,7 @@ fn lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> RecordBatch {
 }
 
 /// A hundred lines, of which those in `poisonous` are.
-fn batch(poisonous: &[u32]) -> RecordBatch {
+pub fn batch(poisonous: &[u32]) -> RecordBatch {
     let line = |row: u32| if poisonous.contains(&row) { "POISON here".into() } else { format!("line {row}") };
     let texts: Vec<String> = (0..100).map(line).collect();
     lines(texts.iter().map(String::as_str))

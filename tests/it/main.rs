@@ -18,6 +18,7 @@ mod crash;
 mod damage;
 mod demo;
 mod encodings;
+mod endurance;
 mod engine;
 mod feeds;
 mod formats;

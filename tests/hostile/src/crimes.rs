@@ -56,6 +56,14 @@ pub enum Crime {
     Fault,
     /// A reason for a reject that is a megabyte long.
     LongReason,
+    /// The row rejected a hundred thousand times.
+    RejectFlood,
+    /// Messages without end, and then an honest answer.
+    Babble,
+    /// No crime by the letter: works long on each call, as its configuration says, and answers honestly.
+    Loris,
+    /// Nor is this: keeps a megabyte of memory at each call, and answers honestly.
+    Creep,
     /// Panics when it is opened.
     OpenTrap,
     /// Never comes back from being opened.
@@ -125,6 +133,11 @@ pub fn commit(crime: Crime, row: u32, mut output: Output) -> Result<Output, Faul
             output = without(output, row);
             output.rejects = vec![RejectedRow { row, reason: "é".repeat(1 << 19) }];
         }
+        Crime::RejectFlood => {
+            output = without(output, row);
+            output.rejects = vec![RejectedRow { row, reason: "no".repeat(16) }; 100_000];
+        }
+        Crime::Babble => babble(),
         _ => {}
     }
     Ok(output)
@@ -132,6 +145,18 @@ pub fn commit(crime: Crime, row: u32, mut output: Output) -> Result<Output, Faul
 
 fn spin() {
     while std::hint::black_box(true) {}
+}
+
+/// Works for so many turns of a loop.
+pub fn dawdle(turns: u64) {
+    for turn in 0..turns {
+        std::hint::black_box(turn);
+    }
+}
+
+/// Lets go of a megabyte, and never gives it back.
+pub fn creep() {
+    std::mem::forget(std::hint::black_box(vec![1_u8; 1 << 20]));
 }
 
 fn hoard() {
@@ -148,11 +173,15 @@ fn deeper(below: &[u8; 64]) -> u64 {
 }
 
 fn chatter() {
+    babble();
+    panic!("tired of talking");
+}
+
+fn babble() {
     for i in 0..1_000 {
         log(Level::Info, &"chatter ".repeat(1_000));
         count(&format!("counter {i}"), 1);
     }
-    panic!("tired of talking");
 }
 
 fn set_validity(output: &mut Output, validity: Vec<u8>) {

@@ -15,6 +15,7 @@ pub const MARKER: &[u8] = b"POISON";
 #[derive(Debug)]
 pub struct Hostile {
     crime: Crime,
+    turns: u64,
     calls: u32,
 }
 
@@ -22,6 +23,9 @@ pub struct Hostile {
 #[serde(deny_unknown_fields)]
 struct Settings {
     crime: Crime,
+    /// Of the loop that `loris` makes.
+    #[serde(default)]
+    turns: u64,
 }
 
 impl Transform for Hostile {
@@ -40,7 +44,7 @@ impl Transform for Hostile {
             writes: crimes::writes(settings.crime),
             rest: Rest::Keep,
         };
-        Ok((Self { crime: settings.crime, calls: 0 }, plan))
+        Ok((Self { crime: settings.crime, turns: settings.turns, calls: 0 }, plan))
     }
 
     fn apply(&mut self, mut batch: Batch) -> Result<Output, Fault> {
@@ -53,6 +57,11 @@ impl Transform for Hostile {
             dropped: Vec::new(),
             rejects: Vec::new(),
         };
+        match self.crime {
+            Crime::Loris => crimes::dawdle(self.turns),
+            Crime::Creep => crimes::creep(),
+            _ => {}
+        }
         match self.crime {
             Crime::None => Ok(output(column)),
             Crime::Remember => Ok(output(texts((0..rows).map(|_| self.calls.to_string())))),
