@@ -142,7 +142,7 @@ type Charged = Arc<AtomicU64>;
 pub fn open_chains(edge: &Edge, engine: &Engine) -> Result<Vec<Chain>, EdgeError> {
     let open = |pipeline: &Pipeline| {
         Chain::open(engine, &pipeline.plugins, &bronze::columns())
-            .map_err(|source| EdgeError::Plugin { pipeline: pipeline.name.clone(), source })
+            .map_err(|error| EdgeError::Plugin { pipeline: pipeline.name.clone(), source: error.source })
     };
     edge.pipelines.iter().map(open).collect()
 }

@@ -7,9 +7,9 @@ use arrow::datatypes::Schema;
 
 use super::{ConfigArg, Kind, kind_of, read_config, told};
 use crate::bronze;
-use crate::config::{Central, Edge, Mistakes};
+use crate::config::{Central, Edge, Mistakes, WrongPlugin};
 use crate::table::schema::type_name;
-use crate::transform::{Chain, Engine, PluginSpec};
+use crate::transform::{Chain, ChainError, Engine, PluginSpec};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -40,7 +40,8 @@ fn check_edge(file: &Path, text: &str) -> anyhow::Result<ExitCode> {
     let engine = Engine::try_new(None)?;
     let mut chains = Vec::new();
     let mut open = |plugins: &[PluginSpec]| {
-        let chain = Chain::open(&engine, plugins, &bronze::columns()).map_err(|error| told(&error.into()))?;
+        let chain = Chain::open(&engine, plugins, &bronze::columns())
+            .map_err(|ChainError { index, source }| WrongPlugin { index, reason: told(&source.into()) })?;
         chains.push(chain);
         Ok(())
     };
@@ -56,7 +57,8 @@ fn check_edge(file: &Path, text: &str) -> anyhow::Result<ExitCode> {
     for (pipeline, chain) in edge.pipelines.iter().zip(&chains) {
         println!("pipeline {}: {} -> silver/{}", pipeline.name, pipeline.sources.join(", "), pipeline.name);
         for plugin in chain.fingerprints() {
-            println!("  plugin {} {}, sha256 {}", plugin.name, plugin.version, plugin.sha256);
+            println!("  plugin {} {}", plugin.name, plugin.version);
+            println!("    sha256 {}, config hash {}", plugin.sha256, plugin.config_hash);
         }
         print_columns(chain.output_schema());
     }

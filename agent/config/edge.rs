@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
-
+use super::pipeline::{ChainJudge, Pipeline, pipelines};
 use super::reader::{Document, Found, Mistakes, Section};
 use super::source::{STDIN, Sources, sources};
 use super::{is_name, store};
 use crate::feed::Feed;
 use crate::store::Place;
 use crate::tail::{Source, TailLimits};
-use crate::transform::{Limits, PluginSource, PluginSpec, Sha256};
 
 /// What `logsmith run` works on, checked.
 #[derive(Clone, Debug)]
@@ -53,20 +51,6 @@ pub struct Rhythm {
     pub bytes_max: u64,
 }
 
-/// Sources -> plugins -> one Silver table.
-#[derive(Clone, Debug)]
-pub struct Pipeline {
-    /// Its name, which is also the name of its Silver table.
-    pub name: String,
-    /// The names of its sources. [`STDIN`] stands among them where none were chosen.
-    pub sources: Vec<String>,
-    /// The plugins that its lines pass, in order; at least one.
-    pub plugins: Vec<PluginSpec>,
-}
-
-/// Says what is wrong with the plugins of a pipeline.
-pub type PluginJudge<'a> = dyn FnMut(&[PluginSpec]) -> Result<(), String> + 'a;
-
 impl Edge {
     /// Reads and checks the text of `file`; relative paths are taken from its folder.
     ///
@@ -76,11 +60,12 @@ impl Edge {
         Self::parse_with(file, text, &mut |_| Ok(()))
     }
 
-    /// Like [`Edge::parse`], and hands the plugins of each pipeline to `judge`, whose words become a mistake.
+    /// Like [`Edge::parse`], and hands the plugins of each pipeline to `judge`, whose words become a mistake of the plugin
+    /// that it names.
     ///
     /// # Errors
     /// As [`Edge::parse`].
-    pub fn parse_with(file: &Path, text: &str, judge: &mut PluginJudge<'_>) -> Result<Self, Mistakes> {
+    pub fn parse_with(file: &Path, text: &str, judge: &mut ChainJudge<'_>) -> Result<Self, Mistakes> {
         Document::read(file, text, |doc, root| {
             let section = root.section(doc, "agent");
             let agent = agent(doc, section);
@@ -174,94 +159,6 @@ fn rhythm<'a>(
             );
         }
         rhythm.bytes_max = size;
-    }
-}
-
-fn pipelines<'a>(
-    doc: &mut Document<'a>,
-    root: &mut Section<'a>,
-    sources: &BTreeSet<String>,
-    judge: &mut PluginJudge<'_>,
-) -> Option<Vec<Pipeline>> {
-    let sections = root.sections(doc, "pipeline");
-    if sections.is_empty() {
-        root.missing(doc, "pipeline", "[[pipeline]] with a name and plugin = \"builtin:json\"");
-    }
-    let mut names = BTreeSet::from(["dead_letter".to_owned()]);
-    let pipelines: Vec<_> =
-        sections.into_iter().map(|section| pipeline(doc, section, &mut names, sources, judge)).collect();
-    pipelines.into_iter().collect()
-}
-
-fn pipeline<'a>(
-    doc: &mut Document<'a>,
-    mut section: Section<'a>,
-    names: &mut BTreeSet<String>,
-    all: &BTreeSet<String>,
-    judge: &mut PluginJudge<'_>,
-) -> Option<Pipeline> {
-    let name = section.string(doc, "name");
-    let named = section.strings(doc, "sources").unwrap_or_default();
-    let plugins = plugins(doc, &mut section, judge);
-    let name = checked_name(doc, &section, name, names);
-    section.finish(doc);
-    let mut sources = Vec::new();
-    for Found { value, key, at } in named {
-        if value != STDIN && !all.is_empty() && !all.contains(&value) {
-            let known: Vec<&str> = all.iter().map(String::as_str).collect();
-            doc.mistake(at, &key, format!("there is no source `{value}`; there are {}", known.join(", ")));
-        }
-        sources.push(value);
-    }
-    if sources.is_empty() && !all.is_empty() {
-        sources = all.iter().cloned().chain([STDIN.to_owned()]).collect();
-    }
-    Some(Pipeline { name: name?, sources, plugins: plugins? })
-}
-
-/// The chain of a pipeline's plugins, each found, and all of them judged.
-fn plugins<'a>(
-    doc: &mut Document<'a>,
-    section: &mut Section<'a>,
-    judge: &mut PluginJudge<'_>,
-) -> Option<Vec<PluginSpec>> {
-    let named = section.string(doc, "plugin");
-    let sha256 = section.string(doc, "sha256");
-    let config = section.json(doc, "config");
-    let Some(Found { value, key, at }) = named else {
-        section.missing(
-            doc,
-            "plugin",
-            "plugin = \"builtin:json\", \"builtin:access\", \"builtin:container\" or a path to a .wasm file",
-        );
-        return None;
-    };
-    let source = match value.strip_prefix("builtin:") {
-        Some(name) => PluginSource::Builtin(name.to_owned()),
-        None => PluginSource::File { path: doc.resolve(&value), sha256: None },
-    };
-    let source = match (source, sha256) {
-        (source, None) => source,
-        (PluginSource::File { path, .. }, Some(Found { value, key, at })) => match value.parse::<Sha256>() {
-            Ok(sha256) => PluginSource::File { path, sha256: Some(sha256) },
-            Err(error) => {
-                doc.mistake(at, &key, format!("{error}: write what sha256sum prints"));
-                return None;
-            }
-        },
-        (PluginSource::Builtin(_), Some(Found { key, at, .. })) => {
-            doc.mistake(at, &key, "a builtin plugin is part of this binary; leave sha256 out".to_owned());
-            return None;
-        }
-    };
-    let config = config.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    let plugins = vec![PluginSpec { source, config, limits: Limits::default() }];
-    match judge(&plugins) {
-        Ok(()) => Some(plugins),
-        Err(reason) => {
-            doc.mistake(at, &key, reason);
-            None
-        }
     }
 }
 

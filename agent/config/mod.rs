@@ -3,13 +3,15 @@
 pub mod central;
 pub mod edge;
 mod multiline;
+pub mod pipeline;
 mod reader;
 mod source;
 
 use crate::store::{Place, StoreOptions};
 
 pub use central::{Central, Days, Rename, Retention, View};
-pub use edge::{Edge, Pipeline, Rhythm};
+pub use edge::{Edge, Rhythm};
+pub use pipeline::{Pipeline, WrongPlugin};
 pub use reader::{Mistake, Mistakes};
 pub use source::STDIN;
 

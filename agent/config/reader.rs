@@ -276,7 +276,7 @@ impl<'a> Section<'a> {
         match value {
             DeValue::Table(table) => Some(Section::new(key, at, table)),
             other => {
-                wrong_kind(doc, &key, at, &other, &format!("a table: [{name}]"));
+                wrong_kind(doc, &key, at, &other, &format!("a table: [{}]", header(&key)));
                 None
             }
         }
@@ -286,7 +286,7 @@ impl<'a> Section<'a> {
     pub(super) fn sections(&mut self, doc: &mut Document<'a>, name: &'static str) -> Vec<Section<'a>> {
         let Some(Found { value, key, at }) = self.take(name) else { return Vec::new() };
         let DeValue::Array(array) = value else {
-            wrong_kind(doc, &key, at, &value, &format!("a list of tables: [[{name}]]"));
+            wrong_kind(doc, &key, at, &value, &format!("a list of tables: [[{}]]", header(&key)));
             return Vec::new();
         };
         let mut sections = Vec::new();
@@ -294,7 +294,7 @@ impl<'a> Section<'a> {
             let (key, at) = (format!("{key}[{index}]"), item.span().start);
             match item.into_inner() {
                 DeValue::Table(table) => sections.push(Section::new(key, at, table)),
-                other => wrong_kind(doc, &key, at, &other, &format!("a table: [[{name}]]")),
+                other => wrong_kind(doc, &key, at, &other, &format!("a table: [[{}]]", header(&key))),
             }
         }
         sections
@@ -313,6 +313,12 @@ impl<'a> Section<'a> {
             doc.mistake(name.span().start, &key, reason);
         }
     }
+}
+
+/// The header of a table with this key: no header has indexes.
+fn header(key: &str) -> String {
+    let names = key.split('.').map(|part| part.split('[').next().unwrap_or(part));
+    names.collect::<Vec<_>>().join(".")
 }
 
 fn wrong_kind(doc: &mut Document<'_>, key: &str, at: usize, found: &DeValue<'_>, wanted: &str) {

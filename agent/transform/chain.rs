@@ -42,6 +42,21 @@ pub struct PluginSpec {
     pub limits: Limits,
 }
 
+/// Why a chain does not open.
+#[derive(Debug)]
+pub struct ChainError {
+    /// Which plugin is at fault, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub source: PluginError,
+}
+
+impl From<ChainError> for PluginError {
+    fn from(error: ChainError) -> Self {
+        error.source
+    }
+}
+
 #[derive(Debug)]
 struct Link {
     plugin: Plugin,
@@ -68,15 +83,19 @@ enum Origin {
 
 impl Chain {
     /// Loads and opens the plugins, at least one, for batches of the schema `input`.
-    pub fn open(engine: &Engine, specs: &[PluginSpec], input: &Schema) -> Result<Self, PluginError> {
+    ///
+    /// # Errors
+    /// The first plugin that cannot be used.
+    pub fn open(engine: &Engine, specs: &[PluginSpec], input: &Schema) -> Result<Self, ChainError> {
         if specs.is_empty() {
-            return Err(PluginError::NoPlugins);
+            return Err(ChainError { index: 0, source: PluginError::NoPlugins });
         }
         let column = |field: &FieldRef| Column { field: field.clone(), origin: Origin::Input };
         let mut columns: Vec<Column> = input.fields().iter().map(column).collect();
         let mut opened = Vec::with_capacity(specs.len());
-        for PluginSpec { source, config, limits } in specs {
-            let plugin = Plugin::open(engine, source, config, &schema(&columns), limits.clone())?;
+        for (index, PluginSpec { source, config, limits }) in specs.iter().enumerate() {
+            let plugin = Plugin::open(engine, source, config, &schema(&columns), limits.clone())
+                .map_err(|source| ChainError { index, source })?;
             let kept = columns_past(&plugin, columns);
             columns = kept.iter().cloned().chain(written(&plugin)).collect();
             opened.push((plugin, kept));

@@ -24,7 +24,7 @@ mod state;
 mod verdict;
 mod wit;
 
-pub use chain::{Chain, PluginSpec};
+pub use chain::{Chain, ChainError, PluginSpec};
 pub use engine::{Engine, TICK};
 pub use error::PluginError;
 pub use limits::Limits;

@@ -12,6 +12,7 @@
 mod support;
 
 mod budget;
+mod chains;
 mod check;
 mod containers;
 mod crash;
