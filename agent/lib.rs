@@ -45,3 +45,4 @@ pub mod sync;
 pub mod table;
 pub mod tail;
 pub mod transform;
+pub mod workbench;

@@ -4,6 +4,7 @@ mod adopt;
 mod check;
 mod fresh;
 mod generate;
+mod plugin;
 mod run;
 mod show;
 mod status;
@@ -66,6 +67,8 @@ enum Command {
     /// SQL over Silver and Gold, or over a host's tables.
     #[cfg(feature = "central")]
     Query(query::Args),
+    /// Make, try and measure transforms.
+    Plugin(plugin::Args),
     /// Write sample JSON logs.
     Generate(generate::Args),
     /// Take a state folder that was moved or restored, or lost a table, as this machine's own.
@@ -126,6 +129,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Requeue(args) => requeue::main(&args).await,
         #[cfg(feature = "central")]
         Command::Query(args) => query::main(&args).await,
+        Command::Plugin(args) => tokio::task::block_in_place(|| plugin::main(&args)),
         Command::Generate(args) => generate::main(&args),
         Command::Adopt(args) => adopt::main(&args).await,
         Command::Fresh(args) => fresh::main(&args),
@@ -135,7 +139,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 /// Whether all that the command does is to print.
 fn prints(command: &Command) -> bool {
     match command {
-        Command::Check(_) | Command::Status(_) | Command::Show(_) => true,
+        Command::Check(_) | Command::Status(_) | Command::Show(_) | Command::Plugin(_) => true,
         #[cfg(feature = "central")]
         Command::Query(_) => true,
         _ => false,

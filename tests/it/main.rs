@@ -22,6 +22,7 @@ mod encodings;
 mod endurance;
 mod engine;
 mod feeds;
+mod fixtures;
 mod formats;
 mod hostile;
 mod identity;

@@ -1,0 +1,12 @@
+//! What plugin authors work with: lines through the production engine with production limits, each with its verdict.
+//!
+//! - `cell`: values of columns as TOML, the form that fixtures are written in.
+//! - `trial`: lines to a Bronze batch, and verdicts back to lines.
+//! - `fixture`: files that say which verdicts are expected.
+
+pub mod cell;
+pub mod fixture;
+pub mod trial;
+
+pub use fixture::{Fixture, FixtureError};
+pub use trial::{Fate, Trial};
