@@ -66,7 +66,7 @@ fn check_edge(file: &Path, text: &str) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn print_columns(columns: &Schema) {
+pub(super) fn print_columns(columns: &Schema) {
     for field in columns.fields() {
         let nullable = if field.is_nullable() { ", may be null" } else { "" };
         println!("    {:<20} {}{nullable}", field.name(), type_name(field.data_type()));

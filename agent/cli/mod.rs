@@ -2,6 +2,7 @@
 
 mod adopt;
 mod check;
+mod format;
 mod fresh;
 mod generate;
 mod plugin;

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::bail;
-use clap::ValueEnum;
 
+use super::format::{Format, Header};
 use super::{Kind, central_config, edge_config, kind_of, read_config};
 use crate::query;
 use crate::store::{Place, StoreOptions};
@@ -25,17 +25,6 @@ pub(super) struct Args {
     format: Format,
 }
 
-/// How rows are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// A table for people.
-    Table,
-    /// One JSON object a row, a line each.
-    Json,
-    /// CSV with a header.
-    Csv,
-}
-
 pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let place = match (&args.config, &args.url) {
         (Some(config), _) => match kind_of(&read_config(config)?) {
@@ -46,18 +35,6 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
         (None, None) => bail!("name the lake by -c or --url"),
     };
     let rows = query::answer(&place, &args.sql).await?;
-    let out = std::io::stdout().lock();
-    match args.format {
-        Format::Table => println!("{}", arrow::util::pretty::pretty_format_batches(&rows)?),
-        Format::Json => {
-            let mut writer = arrow::json::LineDelimitedWriter::new(out);
-            writer.write_batches(&rows.iter().collect::<Vec<_>>())?;
-            writer.finish()?;
-        }
-        Format::Csv => {
-            let mut writer = arrow::csv::Writer::new(out);
-            rows.iter().try_for_each(|batch| writer.write(batch))?;
-        }
-    }
+    args.format.print(&rows, Header::Shown)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -170,7 +170,7 @@ impl std::fmt::Debug for Plugin {
 }
 
 /// Compiles a component, and makes sure that it is a plugin.
-fn load(engine: &Engine, label: &str, bytes: &[u8]) -> Result<PluginPre<HostState>, PluginError> {
+pub(super) fn load(engine: &Engine, label: &str, bytes: &[u8]) -> Result<PluginPre<HostState>, PluginError> {
     let plugin = || label.to_owned();
     match bytes.split_first_chunk::<8>() {
         Some(([b'\0', b'a', b's', b'm', 0x0d, _, 1, 0], _)) => {}

@@ -283,7 +283,7 @@ fn canonical_row(row: Table, schema: &Schema) -> Result<Table, String> {
 }
 
 /// A verdict as an expectation says it.
-fn told(fate: &Fate) -> String {
+pub fn told(fate: &Fate) -> String {
     match fate {
         Fate::Rows(rows) => match rows.as_slice() {
             [row] => format!("row = {}", inline(&Value::Table(row.clone()))),

@@ -2,10 +2,12 @@
 //!
 //! - `cell`: values of columns as TOML, the form that fixtures are written in.
 //! - `trial`: lines to a Bronze batch, and verdicts back to lines.
+//! - `input`: the lines of a file or a pipe.
 //! - `fixture`: files that say which verdicts are expected.
 
 pub mod cell;
 pub mod fixture;
+pub mod input;
 pub mod trial;
 
 pub use fixture::{Fixture, FixtureError};

@@ -32,6 +32,11 @@ impl Line {
             Err(_) => Self { text: String::from_utf8_lossy(bytes).into_owned(), raw: Some(bytes.to_owned()) },
         }
     }
+
+    /// How many bytes it takes in a file, with a newline.
+    pub fn bytes(&self) -> u64 {
+        self.raw.as_ref().map_or(self.text.len(), Vec::len) as u64 + 1
+    }
 }
 
 /// Where lines are said to come from, and when.
@@ -52,10 +57,9 @@ pub struct Origin {
 pub fn bronze_batch(lines: &[Line], origin: &Origin) -> Result<RecordBatch, ArrowError> {
     let rows = lines.len();
     let text = |text: &str| -> ArrayRef { Arc::new(StringArray::from_iter_values((0..rows).map(|_| text))) };
-    let offsets = lines.iter().scan(origin.offset as i64, |next, line| {
-        let bytes = line.raw.as_ref().map_or(line.text.len(), Vec::len);
-        Some(std::mem::replace(next, *next + bytes as i64 + 1))
-    });
+    let offsets = lines
+        .iter()
+        .scan(origin.offset, |next, line| Some(std::mem::replace(next, *next + line.bytes()) as i64));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(lines.iter().map(|line| &line.text))),
         Arc::new(lines.iter().map(|line| line.raw.as_deref()).collect::<BinaryArray>()),

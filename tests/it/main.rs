@@ -39,3 +39,4 @@ mod rotation;
 mod shipped;
 mod surroundings;
 mod upkeep;
+mod workbench;

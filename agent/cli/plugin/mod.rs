@@ -1,13 +1,21 @@
 //! `logsmith plugin`: what plugin authors work with; one file a subcommand, each thin.
 
+mod diff;
+mod inspect;
+mod run;
 mod test;
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use serde_json::Value;
 
+use super::read_config;
+use crate::clock::{Clock, SystemClock};
 use crate::transform::{Engine, PluginSource};
+use crate::workbench::trial::Origin;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -19,11 +27,20 @@ pub(super) struct Args {
 enum Command {
     /// Run a plugin's fixtures, as the agent would run the plugin.
     Test(test::Args),
+    /// Print the rows that a plugin makes of a file.
+    Run(run::Args),
+    /// Tell what a component is, wants and writes.
+    Inspect(inspect::Args),
+    /// Tell of which lines two plugins make something else.
+    Diff(diff::Args),
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Test(args) => test::main(args),
+        Command::Run(args) => run::main(args),
+        Command::Inspect(args) => inspect::main(args),
+        Command::Diff(args) => diff::main(args),
     }
 }
 
@@ -56,7 +73,7 @@ impl PluginArg {
         Some(PathBuf::from(&self.plugin)).filter(|path| path.is_dir())
     }
 
-    fn built(&self, folder: &std::path::Path) -> anyhow::Result<PathBuf> {
+    fn built(&self, folder: &Path) -> anyhow::Result<PathBuf> {
         let dist = folder.join(DIST);
         let mut components: Vec<PathBuf> = match std::fs::read_dir(&dist) {
             Ok(entries) => entries.filter_map(|entry| Some(entry.ok()?.path())).collect(),
@@ -71,6 +88,58 @@ impl PluginArg {
             }
             _ => bail!("{} has several components: name one of them", dist.display()),
         }
+    }
+}
+
+/// The option that configures a plugin.
+#[derive(Clone, Debug, clap::Args)]
+struct ConfigValue {
+    /// The plugin's configuration: JSON, or `@FILE` with JSON or TOML in it.
+    #[arg(long, value_name = "JSON")]
+    config: Option<String>,
+}
+
+impl ConfigValue {
+    /// The configuration; an empty one if none was given.
+    ///
+    /// # Errors
+    /// It is no JSON and no TOML, or the file cannot be read.
+    fn value(&self) -> anyhow::Result<Value> {
+        let Some(text) = &self.config else { return Ok(Value::Object(serde_json::Map::new())) };
+        let Some(file) = text.strip_prefix('@') else {
+            return serde_json::from_str(text).context("--config is no JSON; write '{\"key\": 1}' or @FILE");
+        };
+        let file = Path::new(file);
+        let text = read_config(file)?;
+        let is_toml = file.extension().is_some_and(|extension| extension == "toml");
+        match is_toml {
+            true => toml::from_str(&text).with_context(|| format!("{} is no TOML", file.display())),
+            false => serde_json::from_str(&text).with_context(|| format!("{} is no JSON", file.display())),
+        }
+    }
+}
+
+/// Lines of a file that are read now.
+fn origin(file: &Path) -> Origin {
+    Origin { path: file.display().to_string(), ingested_at: SystemClock.now(), offset: 0 }
+}
+
+/// A line as a terminal may show it: not too long, and nothing in it is obeyed.
+struct Shown<'a>(&'a str);
+
+/// Characters of a line that are shown.
+const SHOWN_CHARS_MAX: usize = 300;
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut chars = self.0.chars();
+        for c in chars.by_ref().take(SHOWN_CHARS_MAX) {
+            match c.is_control() {
+                true => write!(f, "{}", c.escape_default())?,
+                false => write!(f, "{c}")?,
+            }
+        }
+        if chars.next().is_some() { write!(f, "…") } else { Ok(()) }
     }
 }
 

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use super::{PluginArg, engine};
+use super::super::told;
+use super::{PluginArg, Shown, engine};
 use crate::workbench::Fixture;
 
 #[derive(Debug, clap::Args)]
@@ -39,13 +40,13 @@ pub(super) fn main(args: &Args) -> anyhow::Result<ExitCode> {
                 failed += 1;
                 println!("FAILED   {shown}: {} of {} lines", report.differences.len(), report.lines);
                 for difference in &report.differences {
-                    println!("  line {}: {}", difference.line, difference.input.escape_debug());
+                    println!("  line {}: {}", difference.line, Shown(&difference.input));
                     difference.lines.iter().for_each(|line| println!("    {line}"));
                 }
             }
             Err(error) => {
                 failed += 1;
-                println!("FAILED   {}", super::super::told(&error.into()));
+                println!("FAILED   {}", told(&error.into()));
             }
         }
     }
