@@ -11,6 +11,7 @@ use super::{is_name, store};
 use crate::feed::Feed;
 use crate::store::Place;
 use crate::tail::{Source, TailLimits};
+use crate::transform::FileOwner;
 
 /// What `logsmith run` works on, checked.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Edge {
     pub rescan_interval: Duration,
     /// What reading may use.
     pub tail_limits: TailLimits,
+    /// Whose the files of plugins must be.
+    pub plugin_owner: FileOwner,
     /// Where Silver is put; `None` keeps it on this host.
     pub central: Option<Place>,
     /// Files that lines come from.
@@ -78,7 +81,8 @@ impl Edge {
                 }
             };
             let (names, sources) = sources(doc, root);
-            let pipelines = pipelines(doc, root, &names, judge);
+            let owner = agent.as_ref().map_or_else(FileOwner::default, |agent| agent.plugin_owner);
+            let pipelines = pipelines(doc, root, &names, owner, judge);
             let is_piped = |pipeline: &Pipeline| pipeline.sources.iter().any(|source| source == STDIN);
             if names.is_empty() && !pipelines.iter().flatten().any(is_piped) {
                 root.missing(doc, "source", "[[source]] with a name and include = [\"/var/log/app/*.log\"]");
@@ -98,6 +102,7 @@ fn agent<'a>(doc: &mut Document<'a>, section: Option<Section<'a>>) -> Option<Edg
         silver_flush: Rhythm { interval: Duration::from_secs(60), bytes_max: 32_000_000 },
         rescan_interval: Duration::from_secs(10),
         tail_limits: TailLimits::default(),
+        plugin_owner: FileOwner::Anyone,
         central: None,
         sources: Vec::new(),
         feeds: Vec::new(),
@@ -124,6 +129,9 @@ fn agent<'a>(doc: &mut Document<'a>, section: Option<Section<'a>>) -> Option<Edg
     }
     if let Some(bytes) = section.bytes(doc, "deleted_bytes_max") {
         edge.tail_limits.deleted_bytes_max = bytes;
+    }
+    if section.boolean(doc, "plugins_owned_by_root") == Some(true) {
+        edge.plugin_owner = FileOwner::Root;
     }
     if edge.disk_budget_bytes < 10_000_000 {
         section.wrong(doc, "disk_budget", "is too small; write at least \"10MB\"");

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::edge::checked_name;
 use super::reader::{Document, Found, Section};
 use super::source::STDIN;
-use crate::transform::{Limits, PluginSource, PluginSpec, Sha256};
+use crate::transform::{FileOwner, Limits, PluginSource, PluginSpec, Sha256};
 
 /// Sources -> plugins -> one Silver table.
 #[derive(Clone, Debug)]
@@ -32,11 +32,12 @@ pub struct WrongPlugin {
     pub reason: String,
 }
 
-/// The pipelines; `sources` are the names that sources have.
+/// The pipelines; `sources` are the names that sources have, and plugins' files are those of `owner`.
 pub(super) fn pipelines<'a>(
     doc: &mut Document<'a>,
     root: &mut Section<'a>,
     sources: &BTreeSet<String>,
+    owner: FileOwner,
     judge: &mut ChainJudge<'_>,
 ) -> Option<Vec<Pipeline>> {
     let sections = root.sections(doc, "pipeline");
@@ -44,8 +45,10 @@ pub(super) fn pipelines<'a>(
         root.missing(doc, "pipeline", "[[pipeline]] with a name and plugin = \"builtin:json\"");
     }
     let mut names = BTreeSet::from(["dead_letter".to_owned()]);
-    let pipelines: Vec<_> =
-        sections.into_iter().map(|section| pipeline(doc, section, &mut names, sources, judge)).collect();
+    let pipelines: Vec<_> = sections
+        .into_iter()
+        .map(|section| pipeline(doc, section, &mut names, sources, owner, judge))
+        .collect();
     pipelines.into_iter().collect()
 }
 
@@ -54,11 +57,12 @@ fn pipeline<'a>(
     mut section: Section<'a>,
     names: &mut BTreeSet<String>,
     all: &BTreeSet<String>,
+    owner: FileOwner,
     judge: &mut ChainJudge<'_>,
 ) -> Option<Pipeline> {
     let name = section.string(doc, "name");
     let named = section.strings(doc, "sources").unwrap_or_default();
-    let plugins = plugins(doc, &mut section, judge);
+    let plugins = plugins(doc, &mut section, owner, judge);
     let name = checked_name(doc, &section, name, names);
     section.finish(doc);
     let mut sources = Vec::new();
@@ -80,11 +84,12 @@ fn pipeline<'a>(
 fn plugins<'a>(
     doc: &mut Document<'a>,
     section: &mut Section<'a>,
+    owner: FileOwner,
     judge: &mut ChainJudge<'_>,
 ) -> Option<Vec<PluginSpec>> {
-    let mut found = vec![plugin(doc, section)];
+    let mut found = vec![plugin(doc, section, owner)];
     for mut section in section.sections(doc, "then") {
-        found.push(plugin(doc, &mut section));
+        found.push(plugin(doc, &mut section, owner));
         section.finish(doc);
     }
     let found: Vec<Found<PluginSpec>> = found.into_iter().collect::<Option<_>>()?;
@@ -98,10 +103,15 @@ fn plugins<'a>(
 }
 
 /// One plugin, with the place of the key that names it.
-fn plugin<'a>(doc: &mut Document<'a>, section: &mut Section<'a>) -> Option<Found<PluginSpec>> {
+fn plugin<'a>(
+    doc: &mut Document<'a>,
+    section: &mut Section<'a>,
+    owner: FileOwner,
+) -> Option<Found<PluginSpec>> {
     let named = section.string(doc, "plugin");
     let sha256 = section.string(doc, "sha256");
     let config = section.json(doc, "config");
+    let limits = Limits { file_owner: owner, ..Limits::default() };
     let Some(Found { value, key, at }) = named else {
         section.missing(
             doc,
@@ -129,5 +139,5 @@ fn plugin<'a>(doc: &mut Document<'a>, section: &mut Section<'a>) -> Option<Found
         }
     };
     let config = config.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    Some(Found { value: PluginSpec { source, config, limits: Limits::default() }, key, at })
+    Some(Found { value: PluginSpec { source, config, limits }, key, at })
 }

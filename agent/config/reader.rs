@@ -217,6 +217,18 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, doc: &mut Document<'a>, name: &'static str) -> Option<bool> {
+        let Found { value, key, at } = self.take(name)?;
+        match value {
+            DeValue::Boolean(value) => Some(value),
+            other => {
+                wrong_kind(doc, &key, at, &other, "true or false");
+                None
+            }
+        }
+    }
+
     /// A number of bytes, like `"64KiB"`, `"32MB"`, or a bare number.
     pub(super) fn bytes(&mut self, doc: &mut Document<'a>, name: &'static str) -> Option<u64> {
         let Found { value, key, at } = self.take(name)?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime::{Cache, CacheConfig, Config, Inlining};
 
+use super::cache;
 use super::error::PluginError;
 use super::linker;
 use super::state::HostState;
@@ -28,8 +29,8 @@ struct Inner {
 }
 
 impl Engine {
-    /// Starts the engine. Compiled plugins are kept in `cache_folder`, and trusted there: nobody else may write
-    /// to it. The clock's thread ends with the last clone.
+    /// Starts the engine. Compiled plugins are kept in `cache_folder`, and trusted there: it is made private, and what
+    /// others could write to is thrown away. The clock's thread ends with the last clone.
     pub fn try_new(cache_folder: Option<&Path>) -> Result<Self, PluginError> {
         let started = || {
             let engine = wasmtime::Engine::new(&config(cache_folder)?)?;
@@ -75,8 +76,10 @@ fn config(cache_folder: Option<&Path>) -> wasmtime::Result<Config> {
     // Shipped plugins have no names left, and people see the panic's own words.
     config.wasm_backtrace_max_frames(None);
     if let Some(folder) = cache_folder {
+        let folder = std::path::absolute(folder)?;
+        cache::make_private(&folder)?;
         let mut cache = CacheConfig::new();
-        cache.with_directory(std::path::absolute(folder)?);
+        cache.with_directory(folder);
         config.cache(Some(Cache::new(cache)?));
     }
     Ok(config)

@@ -52,6 +52,14 @@ pub enum PluginError {
         /// Of the file.
         actual: Sha256,
     },
+    /// Compiled machine code, which could do anything.
+    #[error(
+        "{plugin} is compiled machine code (a .cwasm file), which is never run: name the .wasm component itself"
+    )]
+    Precompiled {
+        /// Which plugin.
+        plugin: String,
+    },
     /// Not WebAssembly at all.
     #[error("{plugin} is not WebAssembly")]
     NotWasm {

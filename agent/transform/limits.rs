@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::owner::FileOwner;
+
 /// Limits of one plugin. The default suits plugins that take some microseconds a row.
 ///
 /// Times are CPU time of the calling thread, so that a busy host condemns nothing; they are watched once in a
@@ -30,6 +32,8 @@ pub struct Limits {
     pub call_bytes_max: usize,
     /// A component's file, bytes.
     pub component_bytes_max: u64,
+    /// Whose that file must be.
+    pub file_owner: FileOwner,
 }
 
 impl Default for Limits {
@@ -46,6 +50,7 @@ impl Default for Limits {
             call_rows_max: 4_096,
             call_bytes_max: 1 << 20,
             component_bytes_max: 64 << 20,
+            file_owner: FileOwner::Anyone,
         }
     }
 }

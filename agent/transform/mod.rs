@@ -9,6 +9,7 @@
 //! - The same rows give the same answer on every host, but for rows that reach a limit of time.
 
 mod bisect;
+mod cache;
 mod chain;
 mod columns;
 mod engine;
@@ -17,6 +18,7 @@ mod instance;
 mod interfaces;
 mod limits;
 mod linker;
+mod owner;
 mod plan;
 mod plugin;
 mod rows;
@@ -30,6 +32,7 @@ pub use engine::{Engine, TICK};
 pub use error::PluginError;
 pub use interfaces::Interfaces;
 pub use limits::Limits;
+pub use owner::FileOwner;
 pub use plan::{LINEAGE_COLUMNS, Rest};
 pub use plugin::Plugin;
 pub use source::{Fingerprint, NotSha256, PluginSource, Sha256};

@@ -42,7 +42,7 @@ impl Plugin {
         limits: Limits,
     ) -> Result<Self, PluginError> {
         let label = source.to_string();
-        let (bytes, sha256) = source.read(limits.component_bytes_max)?;
+        let (bytes, sha256) = source.read(&limits)?;
         let pre = load(engine, &label, &bytes)?;
         let component = Component { label, pre, config: config.to_string(), limits };
         let plan = open(engine, &component, input)?;
@@ -174,6 +174,7 @@ pub(super) fn load(engine: &Engine, label: &str, bytes: &[u8]) -> Result<PluginP
     let plugin = || label.to_owned();
     match bytes.split_first_chunk::<8>() {
         Some(([b'\0', b'a', b's', b'm', 0x0d, _, 1, 0], _)) => {}
+        Some(([0x7f, b'E', b'L', b'F', ..], _)) => return Err(PluginError::Precompiled { plugin: plugin() }),
         Some(([b'\0', b'a', b's', b'm', ..], _)) => return Err(PluginError::CoreModule { plugin: plugin() }),
         _ => return Err(PluginError::NotWasm { plugin: plugin() }),
     }

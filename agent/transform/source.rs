@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest;
 
 use super::error::PluginError;
+use super::limits::Limits;
+use super::owner::{FileOwner, open_of_root};
 
 /// The plugins inside this binary.
 const BUILTINS: [(&str, &[u8]); 3] = [
@@ -39,7 +41,7 @@ impl PluginSource {
     }
 
     /// The component's bytes and their hash.
-    pub(super) fn read(&self, bytes_max: u64) -> Result<(Vec<u8>, Sha256), PluginError> {
+    pub(super) fn read(&self, limits: &Limits) -> Result<(Vec<u8>, Sha256), PluginError> {
         match self {
             Self::Builtin(name) => match BUILTINS.iter().find(|(known, _)| known == name) {
                 Some((_, bytes)) => Ok((bytes.to_vec(), Sha256::of(bytes))),
@@ -49,7 +51,7 @@ impl PluginSource {
                 }
             },
             Self::File { path, sha256 } => {
-                let bytes = read_file(path, bytes_max)?;
+                let bytes = read_file(path, limits)?;
                 let actual = Sha256::of(&bytes);
                 match sha256 {
                     Some(expected) if *expected != actual => {
@@ -72,9 +74,14 @@ impl fmt::Display for PluginSource {
     }
 }
 
-fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, PluginError> {
+fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
     let failed = |source| PluginError::Read { path: path.into(), source };
-    let file = File::open(path).map_err(failed)?;
+    let bytes_max = limits.component_bytes_max;
+    let file = match limits.file_owner {
+        FileOwner::Anyone => File::open(path),
+        FileOwner::Root => open_of_root(path),
+    };
+    let file = file.map_err(failed)?;
     let bytes = file.metadata().map_err(failed)?.len();
     let mut content = Vec::new();
     // A file may grow while it is read, and a device has no length.

@@ -29,6 +29,7 @@ mod identity;
 mod landing;
 mod long_lines;
 mod multiline;
+mod owned;
 mod plugins;
 mod power_loss;
 mod quarantine;
