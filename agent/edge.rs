@@ -5,19 +5,25 @@
 //! budget, and then reading stops.
 
 mod feeds;
-mod held;
 mod housekeeping;
+mod notes;
+mod offer;
+mod reload;
 mod scans;
+mod settle;
+mod swap;
 mod tail;
 mod transform;
 
-pub use held::held_reason;
 pub use housekeeping::{DiskUse, disk_use};
+pub use notes::{held_reason, refused_configuration, refused_reason};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use notes::{About, Note};
+use reload::Reload;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{Instrument, info, info_span};
@@ -32,7 +38,7 @@ use crate::state::{self, Onward, Opening, State, StateError, folder};
 use crate::sync::{Sync, Synced, sync};
 use crate::table::{TableError, TableVersion};
 use crate::tail::TailError;
-use crate::transform::{Chain, Engine, PluginError};
+use crate::transform::{Chain, Engine, PluginError, RejectRates};
 
 /// When the agent ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,9 +169,10 @@ pub async fn run(
         Engine::try_new(Some(&cache))
             .map_err(|source| EdgeError::Plugin { pipeline: "all".to_owned(), source })
     };
+    let engine = new_engine()?;
+    let reload = Reload::new(edge, engine.clone());
     drop(open_chains(edge, &new_engine()?)?);
     memory::give_back();
-    let engine = new_engine()?;
     let chains = open_chains(edge, &engine)?;
     let written: Vec<_> = chains.iter().map(|chain| Arc::clone(chain.output_schema())).collect();
     let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
@@ -193,8 +200,8 @@ pub async fn run(
         let stage = sync_stage(sync, end, Arc::clone(progress), Arc::clone(&clock), shutdown.clone());
         stages.spawn(stage.instrument(span));
     };
-    for ((silver, onward), (chain, pipeline)) in
-        silvers.into_iter().zip(chains.into_iter().zip(&edge.pipelines))
+    for (((silver, onward), chain), (pipeline, offers)) in
+        silvers.into_iter().zip(chains).zip(edge.pipelines.iter().zip(reload.offers()))
     {
         let progress = Progress::new(silver.cursor, &onward);
         upkept.push((Arc::clone(&silver.table), Arc::clone(&progress)));
@@ -204,11 +211,15 @@ pub async fn run(
             bronze: Arc::clone(&bronze_table),
             silver,
             plugins: chain.fingerprints().cloned().collect(),
+            rejects: RejectRates::new(&chain),
             chain,
             sources: pipeline.sources.clone(),
             rhythm: edge.silver_flush,
             progress,
-            held: held::HeldNote::new(&edge.state_dir, &pipeline.name),
+            specs: pipeline.plugins.clone(),
+            offers,
+            held: Note::new(About::Held, &edge.state_dir, &pipeline.name),
+            refused: Note::new(About::Refused, &edge.state_dir, &pipeline.name),
             shutdown: shutdown.clone(),
             clock: Arc::clone(&clock),
         };
@@ -271,6 +282,10 @@ pub async fn run(
         clock,
     };
     let (upkeep_stopper, upkeep_stopped) = watch::channel(false);
+    let reload = match mode {
+        RunMode::Follow => Some(tokio::spawn(reload.run(upkeep_stopped.clone()))),
+        RunMode::Once => None,
+    };
     let upkeep = tokio::spawn(upkeep.run(upkeep_stopped).instrument(info_span!("housekeeping")));
     let mut held = None;
     let result = loop {
@@ -285,6 +300,9 @@ pub async fn run(
     stages.shutdown().await;
     upkeep_stopper.send_replace(true);
     let tidy = upkeep.await;
+    if let Some(reload) = reload {
+        reload.await?;
+    }
     if result.is_err() || tidy.is_err() {
         // A put may still be under way on another thread: the folder is let go of with the process.
         std::mem::forget(lock);

@@ -38,6 +38,8 @@ pub mod folder {
     pub const CACHE: &str = "cache";
     /// Notes on pipelines that hold.
     pub const HELD: &str = "held";
+    /// Notes on what a running agent did not take.
+    pub const REFUSED: &str = "refused";
 }
 
 /// What to do where tables of the folder are missing.

@@ -1,5 +1,6 @@
 //! `logsmith status`: how far files, tables and sync are, read from the tables themselves.
 
+use std::fmt;
 use std::process::ExitCode;
 
 use bytesize::ByteSize;
@@ -7,12 +8,12 @@ use bytesize::ByteSize;
 use super::{ConfigArg, edge_config};
 use crate::bronze::Restored;
 use crate::config::Edge;
-use crate::edge::{disk_use, held_reason};
+use crate::edge::{disk_use, held_reason, refused_configuration, refused_reason};
 use crate::silver::Ledger;
 use crate::state::folder;
 use crate::store::Place;
 use crate::table::datafile::row_count;
-use crate::table::{Cursor, Snapshot, TableError};
+use crate::table::{Cursor, Snapshot, TableError, TableVersion, log};
 use crate::tail::file_status;
 
 #[derive(Debug, clap::Args)]
@@ -55,6 +56,9 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
         ByteSize(losses.hole_bytes),
     );
     print_disk(&edge);
+    if let Some(reason) = refused_configuration(&edge.state_dir) {
+        println!("configuration changed since the agent started: {reason}");
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -80,17 +84,48 @@ fn print_table(name: &str, snapshot: &Snapshot) -> Result<(), TableError> {
     Ok(())
 }
 
+/// What of Bronze has no verdict yet, the lines of all sources together.
+#[derive(Debug, Default)]
+struct Waiting {
+    versions: u64,
+    lines: u64,
+    bytes: u64,
+}
+
+impl Waiting {
+    async fn after(bronze: &Place, judged: i64, newest: TableVersion) -> Result<Self, TableError> {
+        let mut waiting = Self::default();
+        for version in judged.unsigned_abs() + 1..=newest.0 {
+            waiting.versions += 1;
+            let Some(entry) = log::read(bronze, TableVersion(version)).await? else { continue };
+            waiting.lines += entry.adds.iter().filter_map(row_count).sum::<u64>();
+            waiting.bytes += entry.adds.iter().map(|add| add.size.unsigned_abs()).sum::<u64>();
+        }
+        Ok(waiting)
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { versions, lines, bytes } = self;
+        write!(f, "{versions} ({lines} lines, {})", ByteSize(*bytes))
+    }
+}
+
 async fn print_pipeline(edge: &Edge, root: &Place, name: &str, bronze: &Snapshot) -> anyhow::Result<()> {
     let place = root.join(&format!("{}/{name}", folder::SILVER));
     let Some(silver) = Snapshot::load(&place).await? else { return Ok(()) };
     let (ledger, _) = Ledger::read(&place, silver.version()).await?;
     let judged = silver.cursor(&Cursor::Bronze(bronze.id()?)).await?.unwrap_or(0);
-    let waiting = bronze.version().as_cursor() - judged;
+    let waiting = Waiting::after(&root.join(folder::BRONZE), judged, bronze.version()).await?;
     let totals = ledger.totals;
     println!("\npipeline {name}: {} lines judged, Bronze versions waiting: {waiting}", totals.lines);
     println!("  rows {}, dropped on purpose {}, dead letters {}", totals.rows, totals.dropped, totals.dead);
     if let Some(reason) = held_reason(&edge.state_dir, name) {
         println!("  HOLDS until its plugin is mended or replaced: {reason}");
+    }
+    if let Some(reason) = refused_reason(&edge.state_dir, name) {
+        println!("  REFUSED, and the plugins before run on: {reason}");
     }
     let Some(central) = &edge.central else {
         println!("  not put anywhere: no central store is configured");

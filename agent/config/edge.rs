@@ -16,6 +16,10 @@ use crate::transform::FileOwner;
 /// What `logsmith run` works on, checked.
 #[derive(Clone, Debug)]
 pub struct Edge {
+    /// The file that this was read from.
+    pub file: PathBuf,
+    /// What stood in it.
+    pub text: String,
     /// The state folder, absolute.
     pub state_dir: PathBuf,
     /// The name of this host, as rows and landing prefixes carry it.
@@ -88,13 +92,23 @@ impl Edge {
                 root.missing(doc, "source", "[[source]] with a name and include = [\"/var/log/app/*.log\"]");
             }
             let Sources { files, feeds } = sources?;
-            Some(Self { central: central?, sources: files, feeds, pipelines: pipelines?, ..agent? })
+            Some(Self {
+                file: file.to_owned(),
+                text: text.to_owned(),
+                central: central?,
+                sources: files,
+                feeds,
+                pipelines: pipelines?,
+                ..agent?
+            })
         })
     }
 }
 
 fn agent<'a>(doc: &mut Document<'a>, section: Option<Section<'a>>) -> Option<Edge> {
     let mut edge = Edge {
+        file: PathBuf::new(),
+        text: String::new(),
         state_dir: PathBuf::from("/var/lib/logsmith"),
         host: String::new(),
         disk_budget_bytes: 2_000_000_000,

@@ -2,9 +2,11 @@
 
 pub mod central;
 pub mod edge;
+mod limits;
 mod multiline;
 pub mod pipeline;
 mod reader;
+mod restart;
 mod source;
 
 use crate::store::{Place, StoreOptions};
@@ -13,6 +15,7 @@ pub use central::{Central, Days, Rename, Retention, View};
 pub use edge::{Edge, Rhythm};
 pub use pipeline::{Pipeline, WrongPlugin};
 pub use reader::{Mistake, Mistakes};
+pub use restart::needs_restart;
 pub use source::STDIN;
 
 use reader::{Document, Section};

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::edge::checked_name;
+use super::limits::limits;
 use super::reader::{Document, Found, Section};
 use super::source::STDIN;
-use crate::transform::{FileOwner, Limits, PluginSource, PluginSpec, Sha256};
+use crate::transform::{FileOwner, PluginSource, PluginSpec, Sha256};
 
 /// Sources -> plugins -> one Silver table.
 #[derive(Clone, Debug)]
@@ -111,7 +112,7 @@ fn plugin<'a>(
     let named = section.string(doc, "plugin");
     let sha256 = section.string(doc, "sha256");
     let config = section.json(doc, "config");
-    let limits = Limits { file_owner: owner, ..Limits::default() };
+    let limits = limits(doc, section, owner);
     let Some(Found { value, key, at }) = named else {
         section.missing(
             doc,

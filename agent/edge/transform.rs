@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::filter_record_batch;
+use arrow::compute::{concat_batches, filter_record_batch};
 use deltalake::kernel::Add;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, error, info};
 
-use super::held::HeldNote;
+use super::notes::{Note, Noted};
+use super::offer::{Offer, Offers};
+use super::swap::{SAMPLE_ROWS_MAX, SAMPLE_VERSIONS_MAX, try_in_shadow};
 use super::{EdgeError, Progress, RETRY_INTERVAL, sleep_until};
 use crate::clock::{Clock, Day};
 use crate::config::Rhythm;
@@ -17,7 +19,7 @@ use crate::shutdown::{Phase, Shutdown};
 use crate::silver::{Judged, Pending, Silver};
 use crate::table::schema::PARTITION;
 use crate::table::{Entry, LocalTable, TableError, TableVersion, datafile, log};
-use crate::transform::{Chain, Dead, Fingerprint, PluginError, Verdicts};
+use crate::transform::{Chain, Dead, Fingerprint, PluginError, PluginSpec, RejectRates, Verdicts};
 
 /// What the transform stage of a pipeline works on.
 #[derive(Debug)]
@@ -26,10 +28,16 @@ pub(super) struct Stage {
     pub(super) silver: Silver,
     pub(super) chain: Chain,
     pub(super) plugins: Vec<Fingerprint>,
+    pub(super) rejects: RejectRates,
     pub(super) sources: Vec<String>,
     pub(super) rhythm: Rhythm,
     pub(super) progress: Arc<Progress>,
-    pub(super) held: HeldNote,
+    /// What the plugins were opened from.
+    pub(super) specs: Vec<PluginSpec>,
+    /// What is to run instead, when there is such.
+    pub(super) offers: Arc<Offers>,
+    pub(super) held: Note,
+    pub(super) refused: Note,
     pub(super) shutdown: Shutdown,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -82,18 +90,21 @@ impl Stage {
                 Ok(()) => {}
                 Err(Held::Failed(error)) => return Err(error),
                 Err(Held::Plugin(error)) => {
-                    if self.others_pass(open.judged.next(), newest).await? {
+                    let is_of_all_lines = !matches!(error, PluginError::TooManyRejects { .. });
+                    if is_of_all_lines && self.others_pass(open.judged.next(), newest).await? {
                         continue;
                     }
-                    error!(%error, "plugin is broken, the pipeline holds; Bronze keeps its lines");
                     self.commit(&mut open).await?;
-                    self.held.note(&error);
+                    if self.held.note(&error.to_string()) == Noted::New {
+                        error!(%error, "plugin is broken, the pipeline holds; Bronze keeps its lines");
+                    }
                     if ended {
                         return Err(EdgeError::Held { pipeline: self.silver.name, source: error });
                     }
                     tokio::select! {
                         () = tokio::time::sleep(RETRY_INTERVAL) => {}
                         _ = bronze_end.changed() => {}
+                        () = self.offers.made() => {}
                     }
                     continue;
                 }
@@ -109,11 +120,13 @@ impl Stage {
                 () = sleep_until(open.due) => {}
                 _ = versions.changed() => {}
                 _ = bronze_end.changed() => {}
+                () = self.offers.made() => {}
             }
         }
     }
 
     async fn catch_up(&mut self, open: &mut Open, newest: TableVersion) -> Result<(), Held> {
+        self.take_offer(open).await?;
         // When the patience of a stop is over, what is not judged is left for the next start.
         while open.judged < newest && self.shutdown.phase() < Phase::Expired {
             let version = open.judged.next();
@@ -129,8 +142,85 @@ impl Stage {
             if bytes >= self.rhythm.bytes_max || open.unpacked_bytes >= UNPACKED_BYTES_MAX {
                 self.commit(open).await?;
             }
+            self.take_offer(open).await?;
         }
         Ok(())
+    }
+
+    /// Runs what is offered from the next Bronze version on, or says why not.
+    async fn take_offer(&mut self, open: &mut Open) -> Result<(), EdgeError> {
+        let Some(Offer { specs, chain }) = self.offers.take() else { return Ok(()) };
+        let taken = match chain {
+            Ok(chain) if specs == self.specs && chain.fingerprints().eq(&self.plugins) => Ok(()),
+            Ok(chain) => self.swap(open, chain, specs).await?,
+            Err(reason) => Err(reason),
+        };
+        match taken {
+            Ok(()) => self.refused.clear(),
+            Err(reason) => {
+                if self.refused.note(&reason) == Noted::New {
+                    error!(reason, "changed plugins are refused; those before run on");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Swaps the plugins, unless they do not fit the table or fail on recent lines; then it says why. What the old ones
+    /// judged is committed first, as theirs.
+    async fn swap(
+        &mut self,
+        open: &mut Open,
+        mut chain: Chain,
+        specs: Vec<PluginSpec>,
+    ) -> Result<Result<(), String>, EdgeError> {
+        let columns = match self.silver.columns_with(chain.output_schema()) {
+            Ok(columns) => columns,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        let sample = self.recent_lines(open.judged.next()).await?;
+        let mut tried = || match &sample {
+            Some(lines) => try_in_shadow(&mut self.chain, &mut chain, lines),
+            None => Ok(()),
+        };
+        if let Err(reason) = tokio::task::block_in_place(&mut tried) {
+            return Ok(Err(format!("{reason}; restart the agent to take them all the same")));
+        }
+        self.commit(open).await?;
+        self.silver.add_columns(&columns, self.clock.now()).await?;
+        self.plugins = chain.fingerprints().cloned().collect();
+        self.rejects = RejectRates::new(&chain);
+        self.chain = chain;
+        self.specs = specs;
+        for Fingerprint { name, version, sha256, config_hash } in &self.plugins {
+            info!(name, version, %sha256, %config_hash, "plugin runs from here on");
+        }
+        Ok(Ok(()))
+    }
+
+    /// Lines for this pipeline out of Bronze versions up to `last`, the newest first; `None` where none is left.
+    async fn recent_lines(&self, last: TableVersion) -> Result<Option<RecordBatch>, EdgeError> {
+        let last = last.min(self.bronze.version());
+        let (mut sample, mut rows_left): (Vec<RecordBatch>, _) = (Vec::new(), SAMPLE_ROWS_MAX);
+        for version in (1..=last.0).rev().take(SAMPLE_VERSIONS_MAX).map(TableVersion) {
+            let place = self.bronze.place();
+            let Some(entry) = log::read(place, version).await? else { break };
+            for add in entry.adds.iter().filter(|add| add.data_change) {
+                // What every pipeline has judged may have expired.
+                let Ok(batches) = datafile::read(place, version, &add.path).await else { continue };
+                for batch in batches {
+                    let lines = of_sources(&batch, &self.sources)?;
+                    let lines = lines.slice(0, lines.num_rows().min(rows_left));
+                    let is_like_others = sample.first().is_none_or(|first| first.schema() == lines.schema());
+                    if lines.num_rows() > 0 && is_like_others {
+                        rows_left -= lines.num_rows();
+                        sample.push(lines);
+                    }
+                }
+            }
+        }
+        let Some(first) = sample.first() else { return Ok(None) };
+        Ok(Some(concat_batches(&first.schema(), &sample)?))
     }
 
     /// Whether lines that come later pass, up to `newest`: then the plugin is not broken, and knows it.
@@ -173,6 +263,9 @@ impl Stage {
                 }
             }
         }
+        let read_at = entry.time.unwrap_or_else(|| self.clock.now());
+        let verdicts = judged.iter().map(|(.., verdicts)| verdicts);
+        self.rejects.admit(read_at, verdicts).map_err(Held::Plugin)?;
         // A Bronze version is of one day, so that no commit comes between its lines.
         if let Some((day, ..)) = judged.first()
             && open.pending.as_ref().is_some_and(|pending| pending.day != *day)

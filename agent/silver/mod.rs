@@ -15,7 +15,7 @@ pub mod open;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use deltalake::kernel::{Action, Add};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -41,6 +41,9 @@ pub struct Verdict {
     pub bronze: BronzeRange,
     /// The plugins that judged.
     pub plugins: Vec<Fingerprint>,
+    /// The plugins that had judged until then, where these are others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced: Option<Vec<Fingerprint>>,
     /// What became of the lines.
     pub counts: Counts,
     /// The landing object made of the rows.
@@ -166,6 +169,8 @@ pub struct Silver {
     pub cursor: TableVersion,
     columns: SchemaRef,
     ledger: Ledger,
+    /// The plugins of the last verdict.
+    judges: Option<Vec<Fingerprint>>,
 }
 
 /// Judged lines that are not committed yet; all of one UTC day.
@@ -207,6 +212,33 @@ pub struct Judged<'a> {
 }
 
 impl Silver {
+    /// The columns of a data file whose plugins write `written`.
+    ///
+    /// # Errors
+    /// Why this table cannot take them.
+    pub fn columns_with(&self, written: &Schema) -> Result<SchemaRef, String> {
+        let columns = open::columns(self.table.place(), written).map_err(|error| error.to_string())?;
+        match open::changed_type(&self.columns, &columns) {
+            None => Ok(columns),
+            Some(change) => {
+                Err(format!("the column {change}, which takes a new table; restart the agent to begin one"))
+            }
+        }
+    }
+
+    /// Gives the table the columns of `columns` that it does not have.
+    ///
+    /// # Errors
+    /// The store failed.
+    pub async fn add_columns(&mut self, columns: &SchemaRef, now: Timestamp) -> Result<(), TableError> {
+        let merged = open::merge(&self.columns, columns);
+        if merged.fields().len() > self.columns.fields().len() {
+            open::add_columns(&self.table, &merged, now).await?;
+            self.columns = merged;
+        }
+        Ok(())
+    }
+
     /// Begins a commit for lines ingested on `day`.
     ///
     /// # Errors
@@ -270,6 +302,7 @@ impl Silver {
             format: FORMAT,
             bronze: range,
             plugins: plugins.to_vec(),
+            replaced: self.judges.take_if(|judges| judges.as_slice() != plugins),
             counts: Counts::default(),
             rows: None,
             dead_letters: None,
@@ -303,6 +336,7 @@ impl Silver {
         self.table.set_anchor(version);
         self.ledger = ledger;
         self.cursor = last;
+        self.judges = Some(plugins.to_vec());
         Ok(verdict)
     }
 

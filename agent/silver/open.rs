@@ -7,11 +7,12 @@ use arrow::datatypes::{DataType, Schema, SchemaRef};
 use serde_json::json;
 
 use super::columns::{reserved, silver_columns, with_partition};
-use super::{DeadLetters, Ledger, Silver};
+use super::{DeadLetters, Ledger, Silver, Verdict};
 use crate::clock::Timestamp;
 use crate::store::Place;
 use crate::table::schema::PARTITION;
 use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, log};
+use crate::transform::Fingerprint;
 
 /// Why a Silver table cannot be taken up.
 #[derive(Debug, thiserror::Error)]
@@ -127,10 +128,27 @@ pub async fn open(
     let had = snapshot.schema()?;
     let columns = merge(&had, &columns);
     if columns.fields().len() + 1 > had.fields().len() {
-        let info = vec![log::commit_info("ADD COLUMNS", json!({}), now)];
-        table.commit_with_schema(&with_partition(&columns), info, now).await?;
+        add_columns(&table, &columns, now).await?;
     }
-    Ok(silver(table, name, columns, around, cursor, ledger))
+    let judges = judges(place, anchor).await?;
+    Ok(Silver { judges, ..silver(table, name, columns, around, cursor, ledger) })
+}
+
+/// Gives the table these columns, which are its own and new ones.
+pub(super) async fn add_columns(
+    table: &LocalTable,
+    columns: &SchemaRef,
+    now: Timestamp,
+) -> Result<TableVersion, TableError> {
+    let info = vec![log::commit_info("ADD COLUMNS", json!({}), now)];
+    table.commit_with_schema(&with_partition(columns), info, now).await
+}
+
+/// The plugins of the verdict at `version`, if there is one.
+async fn judges(place: &Place, version: TableVersion) -> Result<Option<Vec<Fingerprint>>, TableError> {
+    let entry = log::read(place, version).await?;
+    let verdict = entry.and_then(|mut entry| Some(entry.info.get_mut("verdict")?.take()));
+    Ok(verdict.and_then(|verdict| Some(serde_json::from_value::<Verdict>(verdict).ok()?.plugins)))
 }
 
 fn silver(
@@ -149,6 +167,7 @@ fn silver(
         cursor,
         columns,
         ledger,
+        judges: None,
     }
 }
 
@@ -179,7 +198,7 @@ pub fn changed_type(had: &Schema, wanted: &Schema) -> Option<ChangedType> {
 }
 
 /// The table's columns, then those that are new in `wanted`.
-fn merge(had: &Schema, wanted: &Schema) -> SchemaRef {
+pub(super) fn merge(had: &Schema, wanted: &Schema) -> SchemaRef {
     let mut fields: Vec<_> = had.fields().iter().filter(|field| field.name() != PARTITION).cloned().collect();
     let new = wanted.fields().iter().filter(|field| had.column_with_name(field.name()).is_none());
     fields.extend(new.map(|field| Arc::new(field.as_ref().clone().with_nullable(true))));

@@ -115,6 +115,12 @@ impl Chain {
         self.links.iter().map(|link| link.plugin.fingerprint())
     }
 
+    /// What the configuration calls each plugin, and how many lines of a minute it may find dead.
+    pub(super) fn rejects_per_minute_max(&self) -> impl Iterator<Item = (&str, Option<u64>)> {
+        let plugins = self.links.iter().map(|link| &link.plugin);
+        plugins.map(|plugin| (plugin.called(), plugin.limits().rejects_per_minute_max))
+    }
+
     /// Transforms a batch. Rows in the verdicts are rows of `batch`.
     pub fn apply(&mut self, batch: &RecordBatch) -> Result<Verdicts, PluginError> {
         if let [only] = self.links.as_mut_slice() {

@@ -6,8 +6,8 @@ use super::source::Sha256;
 
 /// Why a plugin cannot be used. `plugin` is what the configuration calls it.
 ///
-/// [`Broken`](Self::Broken) and [`OutputTooLarge`](Self::OutputTooLarge) come from applying a plugin: the pipeline
-/// holds, and no row is lost. All others come from loading it.
+/// [`Broken`](Self::Broken), [`TooManyRejects`](Self::TooManyRejects) and [`OutputTooLarge`](Self::OutputTooLarge) come
+/// from applying a plugin: the pipeline holds, and no row is lost. All others come from loading it.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
     /// The engine that runs plugins does not start.
@@ -153,6 +153,20 @@ pub enum PluginError {
         /// The rows of the batch.
         rows: usize,
         /// Why the first fails.
+        reason: String,
+    },
+    /// More lines of a minute are dead than the configuration allows.
+    #[error(
+        "{plugin} is broken: it rejects {rejects} lines within a minute, of at most {rejects_max}; one of them with: {reason}"
+    )]
+    TooManyRejects {
+        /// Which plugin.
+        plugin: String,
+        /// The lines that it finds dead.
+        rejects: u64,
+        /// The limit.
+        rejects_max: u64,
+        /// Why one of them is dead.
         reason: String,
     },
     /// The answers to one batch hold more than they may.

@@ -34,6 +34,9 @@ pub struct Limits {
     pub component_bytes_max: u64,
     /// Whose that file must be.
     pub file_owner: FileOwner,
+    /// Dead letters of this plugin within a minute of reading; with more it is broken. `None` lets it find all lines
+    /// dead, of which none is lost.
+    pub rejects_per_minute_max: Option<u64>,
 }
 
 impl Default for Limits {
@@ -51,6 +54,7 @@ impl Default for Limits {
             call_bytes_max: 1 << 20,
             component_bytes_max: 64 << 20,
             file_owner: FileOwner::Anyone,
+            rejects_per_minute_max: None,
         }
     }
 }

@@ -67,6 +67,16 @@ impl Plugin {
         &self.fingerprint
     }
 
+    /// What the configuration calls it.
+    pub(super) fn called(&self) -> &str {
+        &self.component.label
+    }
+
+    /// What it may use.
+    pub(super) fn limits(&self) -> &Limits {
+        &self.component.limits
+    }
+
     /// The columns that it reads.
     pub fn reads(&self) -> &[String] {
         &self.plan.reads

@@ -182,6 +182,12 @@ impl Host {
         Agent(self.edge(&["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
+    /// Starts the agent, and has it write what it tells to a file.
+    pub fn start_telling(&self, file: &str) -> Agent {
+        let log = fs::File::create(self.path(file)).unwrap();
+        Agent(self.edge(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap())
+    }
+
     /// Everything that stands in the files, to Gold.
     pub fn finish(&self) {
         succeed(&mut self.edge(&["run", "--once"]));

@@ -1,0 +1,160 @@
+//! Sees when the configuration or the file of a plugin changes, and offers pipelines what they are to run then.
+//!
+//! Of a changed configuration the plugins of pipelines that run are taken; anything else needs a restart, and is told. A
+//! configuration with mistakes changes nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::{error, info, warn};
+
+use super::notes::{About, CONFIGURATION, Note, Noted};
+use super::offer::{Offer, Offers};
+use super::settle::Settling;
+use crate::bronze;
+use crate::config::{Edge, needs_restart};
+use crate::memory;
+use crate::state::folder;
+use crate::transform::{Chain, Engine, PluginError, PluginSource, PluginSpec};
+
+/// How often files are looked at; one that two looks find alike is at rest.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// What is watched.
+#[derive(Debug)]
+pub(super) struct Reload {
+    file: PathBuf,
+    /// The configuration that the agent was started with.
+    text: String,
+    settling: Settling,
+    pipelines: Vec<Watched>,
+    engine: Engine,
+    state_dir: PathBuf,
+}
+
+/// The plugins of a pipeline, as they are wanted now.
+#[derive(Debug)]
+struct Watched {
+    name: String,
+    specs: Vec<PluginSpec>,
+    files: Vec<Settling>,
+    offers: Arc<Offers>,
+}
+
+impl Reload {
+    /// Watches what `edge` was read from, and the files of its plugins as they stand: make this before these are opened.
+    pub(super) fn new(edge: &Edge, engine: Engine) -> Self {
+        let watched = |pipeline: &crate::config::Pipeline| Watched {
+            name: pipeline.name.clone(),
+            specs: pipeline.plugins.clone(),
+            files: files(&pipeline.plugins),
+            offers: Arc::default(),
+        };
+        Self {
+            file: edge.file.clone(),
+            text: edge.text.clone(),
+            settling: Settling::unknown(&edge.file),
+            pipelines: edge.pipelines.iter().map(watched).collect(),
+            engine,
+            state_dir: edge.state_dir.clone(),
+        }
+    }
+
+    /// Where each pipeline finds what it is offered, in their order.
+    pub(super) fn offers(&self) -> Vec<Arc<Offers>> {
+        self.pipelines.iter().map(|pipeline| Arc::clone(&pipeline.offers)).collect()
+    }
+
+    /// Watches until it is stopped.
+    pub(super) async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+        let mut note = Note::new(About::Refused, &self.state_dir, CONFIGURATION);
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(INTERVAL) => {}
+                _ = stopped.wait_for(|stopped| *stopped) => return,
+            }
+            tokio::task::block_in_place(|| self.look(&mut note));
+        }
+    }
+
+    fn look(&mut self, note: &mut Note) {
+        let wanted = if self.settling.has_settled() { self.configured(note) } else { None };
+        let cache = self.state_dir.join(folder::CACHE);
+        for pipeline in &mut self.pipelines {
+            let mut has_changed = false;
+            for file in &mut pipeline.files {
+                has_changed |= file.has_settled();
+            }
+            let configured =
+                wanted.iter().flat_map(|edge| &edge.pipelines).find(|it| it.name == pipeline.name);
+            if let Some(configured) = configured.filter(|it| it.plugins != pipeline.specs) {
+                pipeline.specs = configured.plugins.clone();
+                pipeline.files = files(&pipeline.specs);
+                has_changed = true;
+            }
+            if has_changed {
+                let chain = open(&pipeline.specs, &self.engine, &cache).map_err(|error| told(&error));
+                pipeline.offers.make(Offer { specs: pipeline.specs.clone(), chain });
+            }
+        }
+    }
+
+    /// The configuration as it stands, unless it has mistakes. What of it needs a restart is told.
+    fn configured(&self, note: &mut Note) -> Option<Edge> {
+        let read = fs::read_to_string(&self.file).map_err(|error| error.to_string());
+        let parsed = read.and_then(|text| Edge::parse(&self.file, &text).map_err(|error| error.to_string()));
+        let edge = match parsed {
+            Ok(edge) => edge,
+            Err(mistakes) => {
+                if note.note(&mistakes) == Noted::New {
+                    error!("the configuration has mistakes, and all stays as it is:\n{mistakes}");
+                }
+                return None;
+            }
+        };
+        let others = needs_restart(&self.text, &edge.text);
+        if others.is_empty() {
+            note.clear();
+        } else {
+            let needed = format!("a restart is needed for {}", others.join(", "));
+            if note.note(&needed) == Noted::New {
+                warn!("the configuration has changed, and {needed}");
+            }
+        }
+        if edge.text != self.text {
+            info!("the configuration was read again");
+        }
+        Some(edge)
+    }
+}
+
+/// Opens plugins. An engine keeps what its compiler worked with for as long as it lives: one that fills the cache goes
+/// first.
+fn open(specs: &[PluginSpec], engine: &Engine, cache: &Path) -> Result<Chain, PluginError> {
+    let columns = bronze::columns();
+    drop(Chain::open(&Engine::try_new(Some(cache))?, specs, &columns)?);
+    memory::give_back();
+    Ok(Chain::open(engine, specs, &columns)?)
+}
+
+fn files(specs: &[PluginSpec]) -> Vec<Settling> {
+    let file = |spec: &PluginSpec| match &spec.source {
+        PluginSource::File { path, .. } => Some(Settling::taken(path)),
+        PluginSource::Builtin(_) => None,
+    };
+    specs.iter().filter_map(file).collect()
+}
+
+/// An error and its causes.
+fn told(error: &PluginError) -> String {
+    let mut told = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        told = format!("{told}: {error}");
+        cause = error.source();
+    }
+    told
+}
