@@ -50,7 +50,7 @@ pub fn expand(arguments: TokenStream, function: &ItemFn) -> Result<TokenStream> 
                     let plan = Plan {
                         name: #plugin_name,
                         version: ::std::env!("CARGO_PKG_VERSION"),
-                        reads: ::std::vec![#(#names),*],
+                        reads: ::std::vec![#(::std::string::String::from(#names)),*],
                         writes: <Written as Columns>::fields(),
                         rest: ::logsmith_plugin::Rest::#rest,
                     };

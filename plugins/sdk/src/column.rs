@@ -141,7 +141,7 @@ pub struct Plan {
     /// The plugin's version.
     pub version: &'static str,
     /// Names of the columns that it reads.
-    pub reads: Vec<&'static str>,
+    pub reads: Vec<String>,
     /// The columns that it writes.
     pub writes: Vec<Field>,
     /// What becomes of the others.

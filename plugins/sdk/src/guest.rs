@@ -140,7 +140,7 @@ impl From<Plan> for wit::Plan {
         Self {
             name: plan.name.into(),
             version: plan.version.into(),
-            reads: plan.reads.into_iter().map(String::from).collect(),
+            reads: plan.reads,
             writes: plan.writes.into_iter().map(field).collect(),
             rest: match plan.rest {
                 Rest::Keep => wit::Rest::Keep,

@@ -45,6 +45,7 @@ pub mod scan;
 mod time;
 mod transform;
 mod value;
+mod view;
 
 #[doc(hidden)]
 #[cfg(target_arch = "wasm32")]
@@ -59,8 +60,9 @@ pub use crate::host::{Level, count, log};
 pub use crate::read::Pairs;
 pub use crate::record::{Columns, Outcome, Record, Reject, Rows};
 pub use crate::time::{Date, TimeOfDay, Timestamp, offset_seconds, two_digits};
-pub use crate::transform::Transform;
+pub use crate::transform::{Transform, parse_config};
 pub use crate::value::Plain;
+pub use crate::view::{AnyColumn, Datum, View, input_field};
 pub use logsmith_plugin_macros::{Record, transform};
 
 /// What the macros write down. Not for use by hand.

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 
 use crate::column::{Batch, Column, Fault, Field, Output, Plan};
 use crate::read::{Argument, Reader};
+use crate::view::input_field;
 
 /// A plugin.
 pub trait Transform: Sized {
@@ -38,16 +39,11 @@ pub fn parse_config<T: DeserializeOwned>(config: &str) -> Result<T, Fault> {
 
 /// Checks that the input has a column that can be read as `T`.
 pub fn check_input<'b, T: Argument<'b>>(name: &str, input: &[Field]) -> Result<(), Fault> {
-    match input.iter().find(|field| field.name == name) {
-        Some(field) if field.kind == T::KIND => Ok(()),
-        Some(field) => {
-            Err(Fault::Input(format!("column `{name}` is {:?}, but is read as {:?}", field.kind, T::KIND)))
-        }
-        None => {
-            let names: Vec<&str> = input.iter().map(|field| field.name.as_str()).collect();
-            Err(Fault::Input(format!("there is no column `{name}`, only: {}", names.join(", "))))
-        }
+    let kind = input_field(name, input)?.kind;
+    if kind != T::KIND {
+        return Err(Fault::Input(format!("column `{name}` is {kind:?}, but is read as {:?}", T::KIND)));
     }
+    Ok(())
 }
 
 /// The reader of the column at `index` of a batch.

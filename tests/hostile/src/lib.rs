@@ -40,7 +40,7 @@ impl Transform for Hostile {
         let plan = Plan {
             name: "hostile",
             version: env!("CARGO_PKG_VERSION"),
-            reads: vec![crimes::reads(settings.crime).unwrap_or(reads)],
+            reads: vec![crimes::reads(settings.crime).unwrap_or(reads).into()],
             writes: crimes::writes(settings.crime),
             rest: Rest::Keep,
         };
