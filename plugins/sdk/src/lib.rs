@@ -35,6 +35,7 @@ extern crate self as logsmith_plugin;
 mod build;
 mod column;
 mod copy;
+mod format;
 #[cfg(target_arch = "wasm32")]
 #[doc(hidden)]
 pub mod guest;
@@ -42,6 +43,7 @@ mod host;
 mod read;
 mod record;
 pub mod scan;
+mod text_type;
 mod time;
 mod transform;
 mod value;
@@ -56,9 +58,11 @@ pub use crate::column::{
     Batch, Column, Fault, Field, Kind, Maps, Output, Plan, RejectedRow, Rest, Strings, Values,
 };
 pub use crate::copy::{append_str, same};
+pub use crate::format::{ReadTime, TimeFormat, WallTime};
 pub use crate::host::{Level, count, log};
 pub use crate::read::Pairs;
 pub use crate::record::{Columns, Outcome, Record, Reject, Rows};
+pub use crate::text_type::TextType;
 pub use crate::time::{Date, TimeOfDay, Timestamp, offset_seconds, two_digits};
 pub use crate::transform::{Transform, parse_config};
 pub use crate::value::Plain;
