@@ -101,6 +101,9 @@ impl Chain {
             opened.push((plugin, kept));
         }
         columns.retain(|column| column.origin == Origin::Written);
+        if columns.is_empty() {
+            return Err(PluginError::NoColumns);
+        }
         let output_schema = Arc::new(schema(&columns));
         Ok(Self { links: links(opened), output_schema })
     }

@@ -1,6 +1,6 @@
 //! A plugin: loaded from its source, opened for a configuration and an input, applied to batches.
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
 use serde_json::Value;
 use wasmtime::component::InstancePre;
@@ -155,7 +155,10 @@ impl Plugin {
         let (mut source_rows, mut dropped) = (Vec::new(), Vec::new());
         for answer in answers {
             if !answer.source_rows.is_empty() {
-                let part = RecordBatch::try_new(self.plan.schema.clone(), answer.columns);
+                // A plugin that only picks rows writes no columns.
+                let options = RecordBatchOptions::new().with_row_count(Some(answer.source_rows.len()));
+                let schema = self.plan.schema.clone();
+                let part = RecordBatch::try_new_with_options(schema, answer.columns, &options);
                 rows.push(part.map_err(|error| self.wrong_batch(error.to_string()))?);
             }
             source_rows.extend(answer.source_rows);
