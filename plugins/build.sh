@@ -11,7 +11,7 @@ target=${CARGO_TARGET_DIR:-$root/target}
 manifest=plugins/dist/MANIFEST
 
 sources() {
-  find wit plugins/sdk plugins/macros plugins/json plugins/access plugins/container plugins/pattern plugins/regex plugins/redact tests/hostile plugins/Cargo.toml plugins/Cargo.lock \
+  find wit plugins/sdk plugins/macros plugins/json plugins/access plugins/container plugins/pattern plugins/regex plugins/redact plugins/expression plugins/filter tests/hostile plugins/Cargo.toml plugins/Cargo.lock \
     -type f \( -name '*.rs' -o -name '*.wit' -o -name 'Cargo.*' \) -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
 }
 
@@ -47,7 +47,7 @@ cargo_home=${CARGO_HOME:-$HOME/.cargo}
 export RUSTFLAGS="-C target-feature=+simd128 --remap-path-prefix=$root=/logsmith --remap-path-prefix=$cargo_home=/cargo"
 CARGO_TARGET_DIR=$target/plugins cargo build --quiet --locked --release --target wasm32-unknown-unknown \
   --manifest-path plugins/Cargo.toml -p logsmith-plugin-json -p logsmith-plugin-access \
-  -p logsmith-plugin-container -p logsmith-plugin-regex -p logsmith-plugin-redact -p logsmith-hostile
+  -p logsmith-plugin-container -p logsmith-plugin-regex -p logsmith-plugin-redact -p logsmith-plugin-filter -p logsmith-hostile
 
 place() {
   built=$target/plugins/wasm32-unknown-unknown/release/$1.wasm
@@ -59,6 +59,7 @@ place() {
 place logsmith_plugin_json json plugins/dist
 place logsmith_plugin_access access plugins/dist
 place logsmith_plugin_container container plugins/dist
+place logsmith_plugin_filter filter plugins/dist
 place logsmith_plugin_redact redact plugins/dist
 place logsmith_plugin_regex regex plugins/dist
 place logsmith_hostile hostile tests/hostile/dist
