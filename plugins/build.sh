@@ -10,9 +10,12 @@ root=$PWD
 target=${CARGO_TARGET_DIR:-$root/target}
 manifest=plugins/dist/MANIFEST
 
+# Each folder that is made into a component is a plugin that ships; the others are libraries of these.
+shipped=$(cd plugins && grep -l cdylib ./*/Cargo.toml | cut -d/ -f2 | LC_ALL=C sort)
+
 sources() {
-  find wit plugins/sdk plugins/macros plugins/json plugins/access plugins/container plugins/pattern plugins/regex plugins/redact plugins/expression plugins/filter tests/hostile plugins/Cargo.toml plugins/Cargo.lock \
-    -type f \( -name '*.rs' -o -name '*.wit' -o -name 'Cargo.*' \) -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+  find wit plugins tests/hostile -type f \( -name '*.rs' -o -name '*.wit' -o -name 'Cargo.*' \) -print0 |
+    LC_ALL=C sort -z | xargs -0 sha256sum
 }
 
 out=
@@ -45,9 +48,9 @@ export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-component-ld
 # No path of this machine may stand in a panic message.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 export RUSTFLAGS="-C target-feature=+simd128 --remap-path-prefix=$root=/logsmith --remap-path-prefix=$cargo_home=/cargo"
+# shellcheck disable=SC2086,SC2046
 CARGO_TARGET_DIR=$target/plugins cargo build --quiet --locked --release --target wasm32-unknown-unknown \
-  --manifest-path plugins/Cargo.toml -p logsmith-plugin-json -p logsmith-plugin-access \
-  -p logsmith-plugin-container -p logsmith-plugin-regex -p logsmith-plugin-redact -p logsmith-plugin-filter -p logsmith-hostile
+  --manifest-path plugins/Cargo.toml $(printf -- '-p logsmith-plugin-%s ' $shipped) -p logsmith-hostile
 
 place() {
   built=$target/plugins/wasm32-unknown-unknown/release/$1.wasm
@@ -56,11 +59,8 @@ place() {
   cp "$built" "${out:-$3}/$2.wasm"
   echo "$2.wasm: $(stat -c %s "$built") bytes"
 }
-place logsmith_plugin_json json plugins/dist
-place logsmith_plugin_access access plugins/dist
-place logsmith_plugin_container container plugins/dist
-place logsmith_plugin_filter filter plugins/dist
-place logsmith_plugin_redact redact plugins/dist
-place logsmith_plugin_regex regex plugins/dist
+for plugin in $shipped; do
+  place "logsmith_plugin_$plugin" "$plugin" plugins/dist
+done
 place logsmith_hostile hostile tests/hostile/dist
 [ -n "$out" ] || sources > "$manifest"

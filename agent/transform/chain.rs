@@ -102,7 +102,7 @@ impl Chain {
         }
         columns.retain(|column| column.origin == Origin::Written);
         if columns.is_empty() {
-            return Err(PluginError::NoColumns);
+            return Err(ChainError { index: specs.len() - 1, source: PluginError::NoColumns });
         }
         let output_schema = Arc::new(schema(&columns));
         Ok(Self { links: links(opened), output_schema })

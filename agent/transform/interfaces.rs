@@ -25,7 +25,7 @@ impl Interfaces {
     /// # Errors
     /// It cannot be read, or is no plugin.
     pub fn read(engine: &Engine, source: &PluginSource) -> Result<Self, PluginError> {
-        let (bytes, sha256) = source.read(Limits::default().component_bytes_max)?;
+        let (bytes, sha256) = source.read(&Limits::default())?;
         let pre = load(engine, &source.to_string(), &bytes)?;
         let types = pre.instance_pre().component().component_type();
         let wasmtime = engine.wasmtime();

@@ -13,12 +13,14 @@ use super::error::PluginError;
 use super::limits::Limits;
 use super::owner::{FileOwner, open_of_root};
 
+macro_rules! builtins {
+    ($($name:literal)*) => {
+        &[$(($name, include_bytes!(concat!("../../plugins/dist/", $name, ".wasm")))),*]
+    };
+}
+
 /// The plugins inside this binary.
-const BUILTINS: [(&str, &[u8]); 3] = [
-    ("access", include_bytes!("../../plugins/dist/access.wasm")),
-    ("container", include_bytes!("../../plugins/dist/container.wasm")),
-    ("json", include_bytes!("../../plugins/dist/json.wasm")),
-];
+const BUILTINS: &[(&str, &[u8])] = builtins!["access" "container" "filter" "json" "redact" "regex"];
 
 /// Where a plugin comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
