@@ -74,7 +74,7 @@ pub(super) async fn listen(listen: &Listen, inlet: Inlet) -> io::Result<()> {
             tokio::spawn(receive(socket, path, inlet));
         }
         Listen::Unix(file) => {
-            remove_socket(file)?;
+            make_way(file)?;
             let socket = Datagrams::Unix(UnixDatagram::bind(file)?);
             tokio::spawn(receive(socket, path, inlet));
         }
@@ -87,11 +87,25 @@ pub(super) async fn listen(listen: &Listen, inlet: Inlet) -> io::Result<()> {
     Ok(())
 }
 
-/// A socket that an earlier process left stands in the way; any other file is not ours.
-fn remove_socket(file: &Path) -> io::Result<()> {
-    match std::fs::symlink_metadata(file) {
-        Ok(metadata) if metadata.file_type().is_socket() => std::fs::remove_file(file),
-        _ => Ok(()),
+/// Removes the socket that an earlier process left at `file`. What else stands there is not ours: a socket on which
+/// somebody still receives, or a file of another kind.
+fn make_way(file: &Path) -> io::Result<()> {
+    let metadata = match std::fs::symlink_metadata(file) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let in_the_way = |reason| Err(io::Error::new(io::ErrorKind::AddrInUse, reason));
+    if !metadata.file_type().is_socket() {
+        return in_the_way("what stands there is no socket; it is left alone");
+    }
+    let probe = std::os::unix::net::UnixDatagram::unbound()?;
+    match probe.connect(file) {
+        // Only what nobody has open refuses.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(file),
+        Err(error) if error.raw_os_error() != Some(libc::EPROTOTYPE) => Err(error),
+        // A socket of another type tells so only while somebody has it open.
+        Ok(()) | Err(_) => in_the_way("another process receives there; stop it first, or name another path"),
     }
 }
 
@@ -186,5 +200,28 @@ mod tests {
         ] {
             assert!(text.parse::<Listen>().is_err(), "{text}");
         }
+    }
+    #[test]
+    fn only_a_socket_that_nobody_has_open_makes_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let reason = || make_way(&path).unwrap_err().to_string();
+        assert!(make_way(&path).is_ok());
+
+        let datagrams = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        assert!(reason().contains("another process receives there"), "{}", reason());
+        drop(datagrams);
+        assert!(make_way(&path).is_ok() && !path.exists());
+
+        let stream = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert!(reason().contains("another process receives there"), "{}", reason());
+        drop(stream);
+        assert!(make_way(&path).is_ok() && !path.exists());
+
+        std::fs::write(&path, "mine").unwrap();
+        assert!(reason().contains("is no socket"), "{}", reason());
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("nowhere", &path).unwrap();
+        assert!(reason().contains("is no socket"), "{}", reason());
     }
 }

@@ -106,6 +106,40 @@ fn syslog_messages_arrive_over_udp_tcp_and_a_socket() {
     assert!(said.contains("source `app`: cannot listen on tcp://"), "{said}");
 }
 
+#[test]
+fn a_socket_in_use_and_a_file_of_another_kind_are_left_alone() {
+    let host = Host::new("builtin:json");
+    let path = host.path("syslog.sock");
+    with_source(&host, &format!("syslog = [\"unix://{}\"]", path.display()));
+    let refused = |reason: &str| {
+        let said = fail(&mut host.edge(&["run"]));
+        let told = format!("source `app`: cannot listen on unix://{}: {reason}", path.display());
+        assert!(said.contains(&told), "{said}");
+    };
+
+    let living = UnixDatagram::bind(&path).unwrap();
+    refused("another process receives there");
+    let sender = UnixDatagram::unbound().unwrap();
+    sender.send_to(b"still mine", &path).unwrap();
+    let mut buffer = [0; 16];
+    let len = living.recv(&mut buffer).unwrap();
+    assert_eq!(&buffer[..len], b"still mine");
+    drop(living);
+    fs::remove_file(&path).unwrap();
+
+    fs::write(&path, "a file").unwrap();
+    refused("what stands there is no socket");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "a file");
+    fs::remove_file(&path).unwrap();
+
+    // What a killed agent leaves behind is no hindrance.
+    for _ in 0..2 {
+        let mut agent = host.start();
+        eventually("the agent receives", || sender.send_to(b"<13>hello", &path).is_ok());
+        agent.kill();
+    }
+}
+
 const REMOTE: &str = "/lib/systemd/systemd-journal-remote";
 
 /// Appends entries to a journal by systemd's own tool; every third is of another unit, every fourth only a notice.
