@@ -44,5 +44,6 @@ pub mod store;
 pub mod sync;
 pub mod table;
 pub mod tail;
+pub mod text;
 pub mod transform;
 pub mod workbench;

@@ -9,6 +9,8 @@ use super::{ConfigArg, Kind, kind_of, read_config, told};
 use crate::bronze;
 use crate::config::{Central, Edge, Mistakes, WrongPlugin};
 use crate::table::schema::type_name;
+use crate::tail::overlaps;
+use crate::text::{Shown, ShownLines};
 use crate::transform::{Chain, ChainError, Engine, PluginSpec};
 
 #[derive(Debug, clap::Args)]
@@ -49,7 +51,7 @@ fn check_edge(file: &Path, text: &str) -> anyhow::Result<ExitCode> {
         Ok(edge) => edge,
         Err(mistakes) => return Ok(tell(&mistakes)),
     };
-    println!("host {}, state in {}", edge.host, edge.state_dir.display());
+    println!("host {}, state in {}", edge.host, Shown(edge.state_dir.display()));
     match &edge.central {
         Some(place) => println!("central {}", place.url()),
         None => println!("no central store: Silver stays on this host"),
@@ -57,10 +59,13 @@ fn check_edge(file: &Path, text: &str) -> anyhow::Result<ExitCode> {
     for (pipeline, chain) in edge.pipelines.iter().zip(&chains) {
         println!("pipeline {}: {} -> silver/{}", pipeline.name, pipeline.sources.join(", "), pipeline.name);
         for plugin in chain.fingerprints() {
-            println!("  plugin {} {}", plugin.name, plugin.version);
+            println!("  plugin {} {}", Shown(&plugin.name), Shown(&plugin.version));
             println!("    sha256 {}, config hash {}", plugin.sha256, plugin.config_hash);
         }
         print_columns(chain.output_schema());
+    }
+    for overlap in overlaps(&edge.sources) {
+        eprintln!("warning: {overlap}");
     }
     println!("ok");
     Ok(ExitCode::SUCCESS)
@@ -69,7 +74,7 @@ fn check_edge(file: &Path, text: &str) -> anyhow::Result<ExitCode> {
 pub(super) fn print_columns(columns: &Schema) {
     for field in columns.fields() {
         let nullable = if field.is_nullable() { ", may be null" } else { "" };
-        println!("    {:<20} {}{nullable}", field.name(), type_name(field.data_type()));
+        println!("    {:<20} {}{nullable}", Shown(field.name()), type_name(field.data_type()));
     }
 }
 
@@ -79,10 +84,10 @@ async fn check_central(central: &Central) -> anyhow::Result<ExitCode> {
     let mut failures = 0;
     for view in &central.views {
         match describe(central, view).await {
-            Ok(description) => println!("view {}: {description}", view.name),
+            Ok(description) => println!("view {}: {}", view.name, ShownLines(description)),
             Err(error) => {
                 failures += 1;
-                eprintln!("{error}");
+                eprintln!("{}", ShownLines(error));
             }
         }
     }
@@ -102,7 +107,9 @@ async fn describe(
 ) -> Result<crate::gold::Description, crate::gold::GoldError> {
     let form = crate::gold::check(view, None).await?;
     let columns = crate::gold::silver_columns(&central.place, &form.table).await;
-    match columns.inspect_err(|error| eprintln!("only the form of view {} was checked: {error}", view.name)) {
+    match columns.inspect_err(|error| {
+        eprintln!("only the form of view {} was checked: {}", view.name, ShownLines(error))
+    }) {
         Ok(Some(columns)) => crate::gold::check(view, Some(&columns)).await,
         Ok(None) | Err(_) => Ok(form),
     }

@@ -2,6 +2,7 @@
 
 pub mod central;
 pub mod edge;
+mod globs;
 mod limits;
 mod multiline;
 pub mod pipeline;

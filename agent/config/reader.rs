@@ -10,6 +10,8 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::text::{Shown, ShownLines};
+
 /// The longest time that a key may say.
 const DURATION_MAX: Duration = Duration::from_hours(3_650 * 24);
 
@@ -28,11 +30,11 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: ", self.file.display(), self.line)?;
+        write!(f, "{}:{}: ", Shown(self.file.display()), self.line)?;
         if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
+            write!(f, "{}: ", Shown(&self.key))?;
         }
-        f.write_str(&self.reason)
+        write!(f, "{}", ShownLines(&self.reason))
     }
 }
 
@@ -63,8 +65,15 @@ impl<'a> Document<'a> {
             document.mistake(at, "", error.message().to_owned());
         }
         let mut root = Section::new(String::new(), 0, parsed.into_inner());
-        let made = if document.mistakes.is_empty() { read(&mut document, &mut root) } else { None };
-        root.finish(&mut document);
+        // Of what is no TOML nothing else can be said: a key may stand for another.
+        let made = match document.mistakes.is_empty() {
+            true => {
+                let made = read(&mut document, &mut root);
+                root.finish(&mut document);
+                made
+            }
+            false => None,
+        };
         match made {
             Some(made) if document.mistakes.is_empty() => Ok(made),
             _ => {

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::edge::checked_name;
+use super::globs::{excludes, includes, reader_before};
 use super::multiline::multiline;
 use super::reader::{Document, Found, Section};
 use crate::feed::{Feed, FeedKind, Journal, Listen, Priority};
-use crate::tail::{Encoding, Exclude, FileGlob, GlobError, Source, StartAt};
+use crate::tail::{Encoding, Source, StartAt};
 
 /// The source that `logsmith run --stdin` adds.
 pub const STDIN: &str = "stdin";
@@ -27,7 +28,8 @@ pub(super) struct Sources {
 }
 
 enum Any {
-    Files(Source),
+    /// With where each of its patterns stands in the configuration, and under which key.
+    Files(Source, Vec<(usize, String)>),
     Feed(Feed),
 }
 
@@ -43,7 +45,18 @@ pub(super) fn sources<'a>(
     let mut sources = Some(Sources::default());
     for source in found {
         match (source, &mut sources) {
-            (Some(Any::Files(source)), Some(sources)) => sources.files.push(source),
+            (Some(Any::Files(source, places)), Some(sources)) => {
+                for (number, (at, key)) in places.iter().enumerate() {
+                    if let Some(reader) = reader_before(&sources.files, &source, number) {
+                        let reason = format!(
+                            "source `{}` reads these files; a file is read once, by the first source that names it",
+                            reader.name
+                        );
+                        doc.mistake(*at, key, reason);
+                    }
+                }
+                sources.files.push(source);
+            }
             (Some(Any::Feed(feed)), Some(sources)) => sources.feeds.push(feed),
             (None, _) | (_, None) => sources = None,
         }
@@ -81,7 +94,7 @@ fn source<'a>(doc: &mut Document<'a>, mut section: Section<'a>, names: &mut BTre
             line_bytes_max: line_bytes_max?,
         }));
     }
-    files(doc, section, name, line_bytes_max).map(Any::Files)
+    files(doc, section, name, line_bytes_max)
 }
 
 fn files<'a>(
@@ -89,7 +102,7 @@ fn files<'a>(
     mut section: Section<'a>,
     name: Option<String>,
     line_bytes_max: Option<usize>,
-) -> Option<Source> {
+) -> Option<Any> {
     let include = section.strings(doc, "include");
     let exclude = section.strings(doc, "exclude").unwrap_or_default();
     let start_at = start_at(doc, &mut section);
@@ -102,9 +115,11 @@ fn files<'a>(
         Some(_) => {}
     }
     section.finish(doc);
-    let exclude = globs(doc, exclude, Exclude::parse);
-    let include = globs(doc, include?, FileGlob::parse);
-    Some(Source {
+    let include = include?;
+    let places = include.iter().map(|found| (found.at, found.key.clone())).collect();
+    let include = includes(doc, include);
+    let exclude = excludes(doc, exclude, include.as_deref()?);
+    let source = Source {
         name: name?,
         include: include?,
         exclude: exclude?,
@@ -113,7 +128,8 @@ fn files<'a>(
         line_bytes_max: line_bytes_max?,
         last_line_timeout,
         multiline: multiline?,
-    })
+    };
+    Some(Any::Files(source, places))
 }
 
 fn journal_of<'a>(
@@ -160,22 +176,8 @@ fn encoding<'a>(doc: &mut Document<'a>, section: &mut Section<'a>) -> Option<Enc
     Encoding::for_label(&value).map_err(|error| doc.mistake(at, &key, error.to_string())).ok()
 }
 
-fn globs<'a, T>(
-    doc: &mut Document<'a>,
-    mut patterns: Vec<Found<String>>,
-    parse: impl Fn(&str) -> Result<T, GlobError>,
-) -> Option<Vec<T>> {
-    // A relative pattern is one from the configuration's folder; one without a slash may name files anywhere.
-    for pattern in
-        patterns.iter_mut().filter(|found| found.value.contains('/') && !found.value.starts_with('/'))
-    {
-        pattern.value = doc.resolve(&pattern.value).to_string_lossy().into_owned();
-    }
-    parsed(doc, patterns, |pattern| parse(pattern).map_err(|error| error.to_string()))
-}
-
 /// All of `texts`, if nothing is wrong with any.
-fn parsed<'a, T>(
+pub(super) fn parsed<'a, T>(
     doc: &mut Document<'a>,
     texts: Vec<Found<String>>,
     parse: impl Fn(&str) -> Result<T, String>,

@@ -147,9 +147,43 @@ impl FileGlob {
         self.whole.is_match(path)
     }
 
+    /// Whether this is a path, and no pattern for several.
+    pub fn is_one_path(&self) -> bool {
+        self.parts.iter().all(|part| matches!(part, Part::Name(_)))
+    }
+
+    /// Whether a path may match both patterns; where it says no, none does.
+    pub fn may_meet(&self, other: &Self) -> bool {
+        let is_any = |part: &Part| matches!(part, Part::AnyFolders);
+        let fixed = |parts: &[Part]| parts.iter().position(is_any).unwrap_or(parts.len());
+        let (fixed, other_fixed) = (fixed(&self.parts), fixed(&other.parts));
+        let has_any = fixed < self.parts.len() || other_fixed < other.parts.len();
+        let beginning = self.parts.iter().take(fixed).zip(other.parts.iter().take(other_fixed));
+        (has_any || self.parts.len() == other.parts.len()) && beginning.into_iter().all(|(a, b)| a.may_be(b))
+    }
+
     /// Adds the paths that stand under this pattern to `walk`, in the order of their names.
     pub(super) fn walk(&self, walk: &mut Walk) {
         walk.descend(Path::new("/"), &self.parts, 0);
+    }
+}
+
+impl PartialEq for FileGlob {
+    fn eq(&self, other: &Self) -> bool {
+        self.whole.glob() == other.whole.glob()
+    }
+}
+
+impl Part {
+    /// Whether a name may match both.
+    fn may_be(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Name(name), Self::Name(other)) => name == other,
+            (Self::Name(name), Self::Pattern(pattern)) | (Self::Pattern(pattern), Self::Name(name)) => {
+                pattern.is_match(name)
+            }
+            _ => true,
+        }
     }
 }
 
@@ -158,6 +192,12 @@ impl FileGlob {
 pub struct Exclude {
     matcher: GlobMatcher,
     of: ExcludeOf,
+}
+
+impl PartialEq for Exclude {
+    fn eq(&self, other: &Self) -> bool {
+        self.matcher.glob() == other.matcher.glob()
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

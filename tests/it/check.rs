@@ -118,3 +118,107 @@ fn a_view_that_cannot_be_kept_is_refused_with_the_reason() {
     host.views("levels", "SELECT level AS log_level, count(*) AS log_count FROM app GROUP BY level");
     assert!(succeed(&mut host.central(&["check"])).ends_with("ok\n"));
 }
+
+/// Replaces the sources of the configuration, and returns what `check` says and whether it is content.
+fn check_sources(host: &Host, sources: &str) -> (String, bool) {
+    host.edit(|edge| {
+        let (before, after) = edge.split_once("[[source]]").unwrap();
+        let (_, after) = after.split_once("[[pipeline]]").unwrap();
+        format!("{before}{sources}\n[[pipeline]]{after}")
+    });
+    let output = host.edge(&["check"]).output().unwrap();
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    (said, output.status.success())
+}
+
+#[test]
+fn a_key_written_twice_is_one_mistake() {
+    let host = Host::new("builtin:json");
+    host.edit(|edge| edge.replace("[agent]", "[agent]\ndisk_budget = \"2GB\"\ndisk_budget = \"1GB\""));
+    let said = fail(&mut host.edge(&["check"]));
+    assert!(said.contains("edge.toml:3: duplicate key"), "{said}");
+    assert!(said.ends_with("1 mistake\n"), "{said}");
+}
+
+#[test]
+fn an_include_that_names_a_folder_is_told() {
+    let host = Host::new("builtin:json");
+    for written in ["logs", "logs/", "./logs/../logs"] {
+        let source = format!("[[source]]\nname = \"app\"\ninclude = [\"{written}\"]\n");
+        let (said, is_right) = check_sources(&host, &source);
+        let logs = host.path("logs").canonicalize().unwrap();
+        let wanted = format!("/logs` is a folder; write `{}/*`", logs.display());
+        let wanted = if written.ends_with('/') { wanted.replacen("/logs`", "/logs/`", 1) } else { wanted };
+        assert!(!is_right && said.contains(&wanted) && said.ends_with("1 mistake\n"), "{said}");
+    }
+    let (said, is_right) =
+        check_sources(&host, "[[source]]\nname = \"app\"\ninclude = [\"logs/not-there-yet\"]\n");
+    assert!(is_right, "{said}");
+}
+
+#[test]
+fn an_exclude_that_can_match_nothing_is_told() {
+    let host = Host::new("builtin:json");
+    let check = |exclude: &str| {
+        let include = "include = [\"/var/log/**/*.log\", \"logs/*.log\"]";
+        check_sources(&host, &format!("[[source]]\nname = \"app\"\n{include}\nexclude = [\"{exclude}\"]\n"))
+    };
+    for vain in ["old/*.log", "logs/old/*.log", "logs/*.txt/x", "./more/debug.log"] {
+        let (said, is_right) = check(vain);
+        let wanted = format!("source[0].exclude[0]: `{vain}` means `/");
+        assert!(!is_right && said.contains(&wanted) && said.contains("write `/**/"), "{said}");
+    }
+    for right in ["*.tmp", "logs/debug*", "logs/*", "/var/log/old/**", "/**/old/*.log"] {
+        let (said, is_right) = check(right);
+        assert!(is_right, "{right}: {said}");
+    }
+}
+
+#[test]
+fn a_file_that_two_sources_name_is_told_and_read_by_the_first() {
+    let host = Host::new("builtin:json");
+    let source = |name: &str, keys: &str| {
+        format!("[[source]]\nname = \"{name}\"\n{keys}\nstart_at = \"beginning\"\n\n")
+    };
+    // A pattern that can get nothing is a mistake.
+    let twice = [
+        source("app", "include = [\"logs/*.log\"]"),
+        source("all", "include = [\"logs/*\", \"logs/*.log\"]"),
+    ];
+    let (said, is_right) = check_sources(&host, &twice.concat());
+    let wanted =
+        "source[1].include[1]: source `app` reads these files; a file is read once, by the first source";
+    assert!(!is_right && said.contains(wanted) && said.ends_with("1 mistake\n"), "{said}");
+
+    // One that gets what another leaves is none; files that stand there are named.
+    let rest = [
+        source("app", "include = [\"logs/*.log\"]\nexclude = [\"b*\"]"),
+        source("all", "include = [\"logs/*.log\"]"),
+        source("link", "include = [\"links/*\"]"),
+    ];
+    for name in ["a", "b", "c"] {
+        fs::write(host.path(&format!("logs/{name}.log")), format!("{{\"message\":\"{name}\"}}\n")).unwrap();
+    }
+    fs::create_dir(host.path("links")).unwrap();
+    std::os::unix::fs::symlink(host.path("logs/b.log"), host.path("links/b")).unwrap();
+    let (said, is_right) = check_sources(&host, &rest.concat());
+    let warnings = [
+        "warning: sources `app` and `all` both name ",
+        "/logs/a.log and 1 more; `app` reads it",
+        "warning: sources `all` and `link` both name ",
+        "/links/b; `all` reads it",
+    ];
+    assert!(is_right, "{said}");
+    for warning in warnings {
+        assert!(said.contains(warning), "`{warning}` is not in:\n{said}");
+    }
+    succeed(&mut host.edge(&["run", "--once"]));
+    let mut rows: Vec<(String, String)> = host
+        .read("state/bronze", &["line", "source"])
+        .iter()
+        .map(|row| (row["line"].to_string(), row["source"].as_str().unwrap().to_owned()))
+        .collect();
+    rows.sort();
+    let sources: Vec<&str> = rows.iter().map(|(_, source)| source.as_str()).collect();
+    assert_eq!(sources, ["app", "all", "app"]);
+}
