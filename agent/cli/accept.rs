@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::{ConfigArg, central_config};
 use crate::central;
 use crate::clock::SystemClock;
+use crate::text::{Shown, ShownLines};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -17,6 +18,6 @@ pub(super) struct Args {
 pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let config = central_config(&args.config.config)?;
     let (gap, report) = central::accept(&config, &args.stream, &SystemClock).await?;
-    println!("given up: {gap}\n{report}");
+    println!("given up: {}\n{}", Shown(&gap), ShownLines(&report));
     Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

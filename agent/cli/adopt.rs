@@ -10,6 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::edge::open_chains;
 use crate::state::{self, Opening};
 use crate::tail::{StartAt, Tail};
+use crate::text::Shown;
 use crate::transform::Engine;
 
 #[derive(Debug, clap::Args)]
@@ -48,6 +49,6 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let mut tail = Tail::open(edge.sources, state.restored.positions, edge.tail_limits)?;
     tail.scan(clock.now());
     state.bronze.commit(None, &mut tail, clock.now()).await?;
-    println!("{} is this machine's now; start the agent again.", edge.state_dir.display());
+    println!("{} is this machine's now; start the agent again.", Shown(edge.state_dir.display()));
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 use super::{ConfigArg, central_config};
 use crate::central;
 use crate::clock::SystemClock;
+use crate::text::ShownLines;
 
 /// Passes in quicker succession than this would only list the landing.
 const INTERVAL_MIN: Duration = Duration::from_millis(50);
@@ -33,7 +34,7 @@ pub(super) async fn main(args: Args) -> anyhow::Result<ExitCode> {
     let config = central_config(&args.config.config)?;
     let Some(interval) = args.every else {
         let report = central::run_once(&config, &SystemClock).await?;
-        println!("{report}");
+        println!("{}", ShownLines(&report));
         return Ok(if report.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     };
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;

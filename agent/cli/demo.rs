@@ -20,6 +20,7 @@ use crate::query;
 use crate::shutdown;
 use crate::store::Place;
 use crate::table::Snapshot;
+use crate::text::Shown;
 
 const LINES: u64 = 12_000;
 const RATE: u64 = 2_000;
@@ -194,7 +195,7 @@ async fn show_result(central: &Central, written: &Written) -> anyhow::Result<Exi
     println!("\nGold: SELECT log_level, log_count FROM gold.levels\n");
     for (level, count) in &gold {
         let bar = "█".repeat(usize::try_from((count * BAR_WIDTH / most).max(1)).unwrap_or(1));
-        println!("  {level:<8} {count:>7}  {bar}");
+        println!("  {:<8} {count:>7}  {bar}", Shown(level));
     }
     let reasons = query::answer(
         &central.place,
@@ -203,7 +204,7 @@ async fn show_result(central: &Central, written: &Written) -> anyhow::Result<Exi
     .await?;
     println!("\nDead letters, by reason");
     for (reason, count) in &counts(&reasons)? {
-        println!("  {count:>7}  {reason}");
+        println!("  {count:>7}  {}", Shown(reason));
     }
     let dead = query::answer(&central.place, "SELECT 'all', count(*) FROM silver.dead_letter").await?;
     let dead = counts(&dead)?.iter().map(|(_, count)| *count).sum::<i64>();

@@ -3,7 +3,10 @@
 use std::io::Write;
 
 use arrow::array::RecordBatch;
+use arrow::util::pretty::pretty_format_batches;
 use clap::ValueEnum;
+
+use crate::text::ShownLines;
 
 /// How rows are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,7 +33,7 @@ impl Format {
     pub(super) fn print(self, rows: &[RecordBatch], header: Header) -> anyhow::Result<()> {
         let mut out = std::io::stdout().lock();
         match self {
-            Self::Table => writeln!(out, "{}", arrow::util::pretty::pretty_format_batches(rows)?)?,
+            Self::Table => writeln!(out, "{}", ShownLines(pretty_format_batches(rows)?))?,
             Self::Json => {
                 let mut writer = arrow::json::LineDelimitedWriter::new(out);
                 writer.write_batches(&rows.iter().collect::<Vec<_>>())?;

@@ -9,6 +9,7 @@ use super::{ConfigArg, edge_config};
 use crate::clock::{Clock, SystemClock};
 use crate::lock::{FolderLock, Locked};
 use crate::store;
+use crate::text::Shown;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -19,7 +20,7 @@ pub(super) struct Args {
 pub(super) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = edge_config(&args.config.config)?.state_dir;
     if !folder.is_dir() {
-        println!("{} is not there yet; there is nothing to set aside.", folder.display());
+        println!("{} is not there yet; there is nothing to set aside.", Shown(folder.display()));
         return Ok(ExitCode::SUCCESS);
     }
     let Locked::Ours(_lock) = FolderLock::acquire(&folder)? else {
@@ -32,8 +33,8 @@ pub(super) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     println!(
         "{} was set aside as {}.\nThe next start begins anew: files are read from where `start_at` says, so lines that \
          were shipped before and still stand in them are shipped again, as a new stream.",
-        folder.display(),
-        aside.display()
+        Shown(folder.display()),
+        Shown(aside.display())
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -29,11 +29,15 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::FormatFields;
+use tracing_subscriber::fmt::format::debug_fn;
 
 #[cfg(feature = "central")]
 use crate::config::Central;
 use crate::config::Edge;
 use crate::memory;
+use crate::text::{Shown, ShownLines};
 
 /// From log files to Gold tables, each line exactly once.
 #[derive(Debug, Parser)]
@@ -92,6 +96,7 @@ pub fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        .fmt_fields(fields())
         .init();
     if prints(&cli.command) {
         end_with_a_closed_pipe();
@@ -99,10 +104,19 @@ pub fn main() -> ExitCode {
     match block_on(dispatch(cli.command)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("logsmith: {}", told(&error));
+            eprintln!("logsmith: {}", ShownLines(told(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// How what an event or a span tells is written: names of files, and what stands in them, can do a terminal no harm.
+fn fields() -> impl for<'writer> FormatFields<'writer> {
+    debug_fn(|to, field, value| match field.name() {
+        "message" => write!(to, "{}", Shown(format_args!("{value:?}"))),
+        name => write!(to, "{name}={}", Shown(format_args!("{value:?}"))),
+    })
+    .delimited(" ")
 }
 
 /// An error and its causes; a cause that the words before tell already is left out.

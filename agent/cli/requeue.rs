@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::{ConfigArg, central_config};
 use crate::clock::SystemClock;
 use crate::compact::{self, Requeued};
+use crate::text::{Shown, ShownLines};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -27,7 +28,7 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     }
     for object in &objects {
         let outcome = compact::requeue(&config, object, &SystemClock).await?;
-        println!("{object}: {outcome}");
+        println!("{}: {}", Shown(object), ShownLines(&outcome));
         refused |= matches!(outcome, Requeued::Refused(_));
     }
     Ok(if refused { ExitCode::FAILURE } else { ExitCode::SUCCESS })

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
-use arrow::util::pretty::print_batches;
+use arrow::util::pretty::pretty_format_batches;
 
 use super::edge_config;
 use crate::store::Place;
 use crate::table::schema::PARTITION;
 use crate::table::{Snapshot, datafile};
+use crate::text::ShownLines;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -74,7 +75,7 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     if shown.is_empty() {
         println!("no rows");
     } else {
-        print_batches(&shown)?;
+        println!("{}", ShownLines(pretty_format_batches(&shown)?));
     }
     Ok(ExitCode::SUCCESS)
 }

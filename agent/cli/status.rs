@@ -15,6 +15,7 @@ use crate::store::Place;
 use crate::table::datafile::row_count;
 use crate::table::{Cursor, Snapshot, TableError, TableVersion, log};
 use crate::tail::file_status;
+use crate::text::{Shown, ShownLines};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -27,7 +28,7 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let root = Place::local(&edge.state_dir)?;
     let bronze_place = root.join(folder::BRONZE);
     let Some(bronze) = Snapshot::load(&bronze_place).await? else {
-        println!("{}: the agent has not run here yet", edge.state_dir.display());
+        println!("{}: the agent has not run here yet", Shown(edge.state_dir.display()));
         return Ok(ExitCode::SUCCESS);
     };
     let restored = Restored::read(&bronze_place, bronze.version()).await?;
@@ -72,7 +73,8 @@ fn print_files(restored: &Restored) {
     println!("{:<48} {:>12} {:>12} {:>12}", "FILE", "SIZE", "TAKEN", "LAG");
     for file in file_status(&restored.positions) {
         let size = file.size.map_or_else(|| "gone".to_owned(), |size| size.to_string());
-        println!("{:<48} {:>12} {:>12} {:>12}", file.path.display(), size, file.offset, file.lag());
+        let path = Shown(file.path.display());
+        println!("{path:<48} {size:>12} {:>12} {:>12}", file.offset, file.lag());
     }
 }
 
@@ -122,7 +124,7 @@ async fn print_pipeline(edge: &Edge, root: &Place, name: &str, bronze: &Snapshot
     println!("\npipeline {name}: {} lines judged, Bronze versions waiting: {waiting}", totals.lines);
     println!("  rows {}, dropped on purpose {}, dead letters {}", totals.rows, totals.dropped, totals.dead);
     if let Some(reason) = held_reason(&edge.state_dir, name) {
-        println!("  HOLDS until its plugin is mended or replaced: {reason}");
+        println!("  HOLDS until its plugin is mended or replaced: {}", ShownLines(reason));
     }
     if let Some(reason) = refused_reason(&edge.state_dir, name) {
         println!("  REFUSED, and the plugins before run on: {reason}");

@@ -17,7 +17,9 @@ pub enum PluginError {
     #[error("a pipeline needs a plugin, such as builtin:json")]
     NoPlugins,
     /// Plugins that write nothing.
-    #[error("the plugins of this pipeline write no column: one must make columns of the lines, such as builtin:json")]
+    #[error(
+        "the plugins of this pipeline write no column: one must make columns of the lines, such as builtin:json"
+    )]
     NoColumns,
     /// There is no built-in plugin of this name.
     #[error("there is no built-in plugin `{name}`, only: {known}")]

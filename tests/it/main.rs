@@ -41,5 +41,6 @@ mod rotation;
 mod shipped;
 mod surroundings;
 mod swap;
+mod terminal;
 mod upkeep;
 mod workbench;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::{ConfigValue, PluginArg, Shown, engine, origin};
+use super::{ConfigValue, PluginArg, engine, excerpt, origin};
 use crate::bronze;
 use crate::workbench::fixture::told;
 use crate::workbench::input::Input;
@@ -63,7 +63,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<ExitCode> {
             }
             differing += 1;
             if differing <= args.limit {
-                println!("line {}: {}", seen + at + 1, Shown(&line.text));
+                println!("line {}: {}", seen + at + 1, excerpt(&line.text));
                 println!("  - {}\n  + {}", told(old), told(new));
             }
         }

@@ -5,7 +5,6 @@ mod inspect;
 mod run;
 mod test;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,6 +13,7 @@ use serde_json::Value;
 
 use super::read_config;
 use crate::clock::{Clock, SystemClock};
+use crate::text::Shown;
 use crate::transform::{Engine, PluginSource};
 use crate::workbench::trial::Origin;
 
@@ -124,23 +124,17 @@ fn origin(file: &Path) -> Origin {
     Origin { path: file.display().to_string(), ingested_at: SystemClock.now(), offset: 0 }
 }
 
-/// A line as a terminal may show it: not too long, and nothing in it is obeyed.
-struct Shown<'a>(&'a str);
-
 /// Characters of a line that are shown.
-const SHOWN_CHARS_MAX: usize = 300;
+const EXCERPT_CHARS_MAX: usize = 300;
 
-impl fmt::Display for Shown<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut chars = self.0.chars();
-        for c in chars.by_ref().take(SHOWN_CHARS_MAX) {
-            match c.is_control() {
-                true => write!(f, "{}", c.escape_default())?,
-                false => write!(f, "{c}")?,
-            }
-        }
-        if chars.next().is_some() { write!(f, "…") } else { Ok(()) }
+/// The beginning of a line, for a terminal.
+fn excerpt(line: &str) -> Shown<String> {
+    let mut chars = line.chars();
+    let mut excerpt: String = chars.by_ref().take(EXCERPT_CHARS_MAX).collect();
+    if chars.next().is_some() {
+        excerpt.push('…');
     }
+    Shown(excerpt)
 }
 
 /// An engine without a cache: nothing of an author's trials is kept.

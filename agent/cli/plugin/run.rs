@@ -10,7 +10,7 @@ use arrow::array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema};
 
 use super::super::format::{Format, Header};
-use super::{ConfigValue, PluginArg, Shown, engine, origin};
+use super::{ConfigValue, PluginArg, engine, excerpt, origin};
 use crate::bronze;
 use crate::transform::Verdicts;
 use crate::workbench::input::Input;
@@ -87,7 +87,7 @@ fn print(format: Format, verdicts: &Verdicts, lines: &[Line], before: &Totals) -
     for dead in &verdicts.dead {
         let line = lines.get(dead.row as usize).map_or("", |line| line.text.as_str());
         let number = before.lines + dead.row as usize + 1;
-        format.say(&format!("line {number} {}: {}\n    {}", dead.kind, dead.reason, Shown(line)));
+        format.say(&format!("line {number} {}: {}\n    {}", dead.kind, dead.reason, excerpt(line)));
     }
     Ok(())
 }

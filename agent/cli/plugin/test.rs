@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 
 use super::super::told;
-use super::{PluginArg, Shown, engine};
+use super::{PluginArg, engine, excerpt};
 use crate::workbench::Fixture;
 
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<ExitCode> {
                 failed += 1;
                 println!("FAILED   {shown}: {} of {} lines", report.differences.len(), report.lines);
                 for difference in &report.differences {
-                    println!("  line {}: {}", difference.line, Shown(&difference.input));
+                    println!("  line {}: {}", difference.line, excerpt(&difference.input));
                     difference.lines.iter().for_each(|line| println!("    {line}"));
                 }
             }
