@@ -216,7 +216,7 @@ impl Fixture {
         let failed = |source| FixtureError::Plugin { path: self.path.clone(), source };
         let mut trial = Trial::open(engine, plugin, &self.config, &self.input.schema()).map_err(failed)?;
         let verdicts = trial.apply(&self.input).map_err(failed)?;
-        Ok((fates(&verdicts, self.input.num_rows()), trial.chain().output_schema().clone()))
+        Ok((fates(&verdicts, self.input.num_rows()), trial.plugin().output_schema().clone()))
     }
 }
 

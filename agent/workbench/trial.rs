@@ -1,4 +1,4 @@
-//! Lines through a chain, as the transform stage has them pass, and what became of each.
+//! Lines through a plugin, as the transform stage has them pass, and what became of each.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use toml::Table;
 use super::cell::cell;
 use crate::bronze;
 use crate::clock::Timestamp;
-use crate::transform::{Chain, DeadKind, Engine, Limits, PluginError, PluginSource, PluginSpec, Verdicts};
+use crate::transform::{DeadKind, Engine, Limits, Plugin, PluginError, PluginSource, Verdicts};
 
 /// A line as it was read: text, and its bytes where the text could not say them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub enum Fate {
 /// A plugin opened as a pipeline opens it.
 #[derive(Debug)]
 pub struct Trial {
-    chain: Chain,
+    plugin: Plugin,
 }
 
 impl Trial {
@@ -109,13 +109,12 @@ impl Trial {
         config: &Value,
         input: &arrow::datatypes::Schema,
     ) -> Result<Self, PluginError> {
-        let spec = PluginSpec { source: source.clone(), config: config.clone(), limits: Limits::default() };
-        Ok(Self { chain: Chain::open(engine, &[spec], input)? })
+        Ok(Self { plugin: Plugin::open(engine, source, config, input, Limits::default())? })
     }
 
-    /// The chain, of one plugin.
-    pub fn chain(&self) -> &Chain {
-        &self.chain
+    /// The plugin.
+    pub fn plugin(&self) -> &Plugin {
+        &self.plugin
     }
 
     /// Has the plugin transform a batch.
@@ -123,7 +122,7 @@ impl Trial {
     /// # Errors
     /// The plugin fails on all of it.
     pub fn apply(&mut self, input: &RecordBatch) -> Result<Verdicts, PluginError> {
-        self.chain.apply(input)
+        self.plugin.apply(input)
     }
 }
 
