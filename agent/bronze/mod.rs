@@ -87,6 +87,9 @@ pub struct Losses {
     /// NUL bytes skipped that stood where a line should begin.
     #[serde(default)]
     pub hole_bytes: u64,
+    /// Rotated files that gzip compressed and that are damaged; what can be read of them is read.
+    #[serde(default)]
+    pub damaged_files: u64,
 }
 
 impl Losses {
@@ -97,6 +100,7 @@ impl Losses {
             vanished_files: self.vanished_files + counters.vanished_files,
             vanished_bytes: self.vanished_bytes + counters.vanished_bytes,
             hole_bytes: self.hole_bytes + counters.hole_bytes,
+            damaged_files: self.damaged_files + counters.damaged_files,
         }
     }
 }

@@ -49,12 +49,14 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     }
     let losses = restored.losses;
     println!(
-        "\nlines cut: {} ({} left out); files vanished unread: {} ({}); NUL holes skipped: {}",
+        "\nlines cut: {} ({} left out); files vanished unread: {} ({}); NUL holes skipped: {}; \
+         compressed files damaged: {}",
         losses.cut_lines,
         ByteSize(losses.cut_bytes),
         losses.vanished_files,
         ByteSize(losses.vanished_bytes),
         ByteSize(losses.hole_bytes),
+        losses.damaged_files,
     );
     print_disk(&edge);
     if let Some(reason) = refused_configuration(&edge.state_dir) {
@@ -75,6 +77,9 @@ fn print_files(restored: &Restored) {
         let size = file.size.map_or_else(|| "gone".to_owned(), |size| size.to_string());
         let path = Shown(file.path.display());
         println!("{path:<48} {size:>12} {:>12} {:>12}", file.offset, file.lag());
+        if let Some(damage) = file.damage {
+            println!("  damaged: {damage}; what can be read of it is read");
+        }
     }
 }
 

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::files::{Known, Look, Place};
-use super::gunzip::{Gunzip, copied_length};
+use super::gunzip::{Gunzip, Text, copied_text};
 use super::handles::Rank;
 use super::identity::{Fingerprint, Stat};
 use super::judge::Begin;
+use super::members::Damage;
+use super::missed::AWAITED;
 use super::positions::FileKey;
 use super::rotation::{STRONG_BYTES, Witness, equal_so_far, is_copy, origins, rotation_folders};
 use super::scan::{LISTINGS, Scan, Stranger};
@@ -43,17 +45,20 @@ struct Copy {
 enum Form {
     Plain,
     /// By gzip. Sizes are those of the text.
-    Compressed(Option<Box<Gunzip>>),
+    Compressed(Option<Box<Gunzip>>, Option<Damage>),
 }
 
 impl Tail {
     /// Ends a file: a copy of it goes on under its key; without one it is gone, and what was not read is lost.
     pub(super) fn end(&mut self, scan: &mut Scan, key: FileKey, cause: Cause) {
-        self.vacate(key, scan.now);
         let mut copies = (0..LISTINGS)
             .map(|_| self.copies(scan, key, cause))
             .find(|copies| !copies.is_empty())
             .unwrap_or_default();
+        if copies.is_empty() && cause == Cause::Gone && self.is_awaited(scan, key) {
+            return;
+        }
+        self.vacate(key, scan.now);
         // The longest holds all that the others do.
         copies.sort_by_key(|copy| std::cmp::Reverse(copy.stranger.stat.size));
         let Some(known) = self.files.get(key) else { return };
@@ -77,7 +82,7 @@ impl Tail {
     }
 
     /// The strangers that hold the bytes of a file that ended.
-    fn copies(&mut self, scan: &Scan, key: FileKey, cause: Cause) -> Vec<Copy> {
+    fn copies(&mut self, scan: &mut Scan, key: FileKey, cause: Cause) -> Vec<Copy> {
         let Some(known) = self.files.get(key).filter(|known| known.place != Place::Dormant) else {
             return Vec::new();
         };
@@ -96,7 +101,7 @@ impl Tail {
             None => false,
         });
         let copies = paths.into_iter().filter_map(|path| match is_compressed(&path) {
-            true => self.compressed_copy_at(key, path),
+            true => self.compressed_copy_at(scan, key, path),
             false => self.copy_at(key, path, cause),
         });
         copies.collect()
@@ -141,26 +146,49 @@ impl Tail {
     }
 
     /// The compressed file at `path`, if it is unknown and holds the bytes of the file that ended.
-    fn compressed_copy_at(&mut self, key: FileKey, path: PathBuf) -> Option<Copy> {
+    fn compressed_copy_at(&mut self, scan: &mut Scan, key: FileKey, path: PathBuf) -> Option<Copy> {
         let stat = self.stat(&path).ok().flatten()?;
         if !self.is_unknown(&stat, &stat.open(&path).ok()?) {
             return None;
         }
         let known = self.files.get(key)?;
-        let text = copied_length(&stat, stat.open(&path).ok()?, &known.print, known.unread()).ok()??;
+        let text = copied_text(&stat, stat.open(&path).ok()?, &known.print, known.unread()).ok()??;
+        if is_in_the_making(&stat, &text, scan.now) {
+            scan.awaited.insert(key);
+            return None;
+        }
         let (mut file, mut gunzip) = (stat.open(&path).ok()?, None);
-        if text > known.offset {
+        if text.length > known.offset {
             let (opened, piece) = Gunzip::open(file, &known.print, known.offset).ok()?;
             (file, gunzip) = (piece, Some(Box::new(opened)));
         }
-        let stranger = Stranger { path, source: known.source?, stat: Stat { size: text, ..stat } };
-        Some(Copy { stranger, file, form: Form::Compressed(gunzip) })
+        let stranger = Stranger { path, source: known.source?, stat: Stat { size: text.length, ..stat } };
+        Some(Copy { stranger, file, form: Form::Compressed(gunzip, text.damage) })
+    }
+
+    /// Whether the copy of a file that is gone is still being compressed: until it is whole, or nobody writes to it any
+    /// more, the file is not given up.
+    fn is_awaited(&mut self, scan: &Scan, key: FileKey) -> bool {
+        let is_awaited = scan.awaited.contains(&key);
+        if is_awaited && let Some(known) = self.files.get_mut(key) {
+            known.seen = self.scans;
+        }
+        is_awaited
+    }
+
+    /// Notes what is wrong with a compressed file.
+    pub(super) fn note_damage(&mut self, key: FileKey, damage: Damage) {
+        let Some(known) = self.files.get_mut(key) else { return };
+        known.damage = Some(damage);
+        self.counters.damaged_files += 1;
+        let (path, text_bytes) = (known.path.display(), known.size);
+        tracing::warn!(%path, %damage, text_bytes, "compressed file is damaged; what can be read of it is read");
     }
 
     /// Lets a copy go on for a file that ended.
     fn go_on_in(&mut self, scan: &Scan, key: FileKey, copy: Copy) {
         let Stranger { path, stat, .. } = copy.stranger;
-        let is_compressed = matches!(copy.form, Form::Compressed(_));
+        let is_compressed = matches!(copy.form, Form::Compressed(..));
         let is_included = !is_compressed && self.includes(key, &path);
         let place = if is_included { Place::Included } else { Place::Rotated };
         self.files.set_id(key, stat.id, stat.born);
@@ -186,14 +214,18 @@ impl Tail {
         known.hole = 0;
         known.padding = 0;
         known.is_compressed = is_compressed;
-        known.gunzip = match copy.form {
-            Form::Plain => None,
-            Form::Compressed(gunzip) => gunzip,
+        let (gunzip, damage) = match copy.form {
+            Form::Plain => (None, None),
+            Form::Compressed(gunzip, damage) => (gunzip, damage),
         };
+        known.gunzip = gunzip;
         let rank = rank(known);
         self.handles.take(key);
         if !is_compressed || rank != Rank::Idle {
             self.handles.keep(key, copy.file, rank);
+        }
+        if let Some(damage) = damage {
+            self.note_damage(key, damage);
         }
     }
 
@@ -255,6 +287,12 @@ impl Tail {
             tracing::warn!(path = %known.path.display(), bytes, "bytes vanished from a file before they were read");
         }
     }
+}
+
+/// Whether a compressed file is not whole, and somebody may still be writing it.
+pub(super) fn is_in_the_making(stat: &Stat, text: &Text, now: Timestamp) -> bool {
+    let written = Timestamp::from_micros(stat.modified / 1000);
+    text.damage.is_some() && now < later(written, AWAITED)
 }
 
 /// The files whose names begin like that of a known one, in its folders and where a rotation may have put its copies.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::gunzip::Gunzip;
 use super::identity::{FileId, Fingerprint, Stat, births_agree};
 use super::lines::Before;
+use super::members::Damage;
 use super::positions::{FileKey, FileRecord};
 use crate::clock::Timestamp;
 
@@ -63,6 +64,8 @@ pub(super) struct Known {
     pub(super) padding: u64,
     /// It was compressed; offset and size are those of the text.
     pub(super) is_compressed: bool,
+    /// What is wrong with it, if it was compressed.
+    pub(super) damage: Option<Damage>,
     /// How far it is decompressed, while its handle is kept.
     pub(super) gunzip: Option<Box<Gunzip>>,
     /// Why it cannot be read, said once.
@@ -141,6 +144,7 @@ impl Known {
             hole: 0,
             padding: 0,
             is_compressed: false,
+            damage: None,
             gunzip: None,
             trouble: None,
         }
@@ -177,6 +181,7 @@ impl Known {
             hole: 0,
             padding: 0,
             is_compressed: record.compressed,
+            damage: record.damage,
             gunzip: None,
             trouble: None,
         }
@@ -197,6 +202,7 @@ impl Known {
             open_line: self.before == Before::OpenLine,
             rotated: matches!(self.place, Place::Rotated | Place::Unlinked),
             compressed: self.is_compressed,
+            damage: self.damage,
             gone: false,
         }
     }

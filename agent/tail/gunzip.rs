@@ -5,13 +5,12 @@
 //! nothing is kept, so that it takes no more room than a piece and the line that spans it.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
-
-use flate2::read::MultiGzDecoder;
 
 use super::files::Known;
 use super::identity::{Fingerprint, HEAD_BYTES, Stat, Window};
+use super::members::{Damage, Members};
 use super::rotation::HEAD_ALONE_BYTES;
 
 /// What is decompressed ahead of the offset.
@@ -22,7 +21,7 @@ const STEP_BYTES: usize = 64 << 10;
 /// How far a compressed file is decompressed.
 #[derive(Debug)]
 pub(super) struct Gunzip {
-    decoder: MultiGzDecoder<BufReader<File>>,
+    members: Members,
     at: u64,
     /// Nothing more comes.
     pub(super) is_at_end: bool,
@@ -31,7 +30,7 @@ pub(super) struct Gunzip {
 impl Gunzip {
     /// Decompresses up to a piece behind `offset`; returns the nameless file, too.
     pub(super) fn open(file: File, print: &Fingerprint, offset: u64) -> io::Result<(Self, File)> {
-        let mut gunzip = Self { decoder: decoder(file), at: 0, is_at_end: false };
+        let mut gunzip = Self { members: Members::of(file), at: 0, is_at_end: false };
         let piece = tempfile::tempfile()?;
         gunzip.fill(&piece, print.tail.start(), offset + PIECE_BYTES)?;
         Ok((gunzip, piece))
@@ -49,7 +48,7 @@ impl Gunzip {
     fn fill(&mut self, piece: &File, keep: u64, end: u64) -> io::Result<()> {
         let mut buffer = vec![0; STEP_BYTES];
         while self.at < end {
-            let bytes = read(&mut self.decoder, &mut buffer)?;
+            let bytes = self.members.read(&mut buffer)?;
             if bytes.is_empty() {
                 self.is_at_end = true;
                 break;
@@ -78,27 +77,37 @@ impl Known {
     }
 }
 
-/// The length of the text in a compressed file that is a copy of a file, of which `unread` bytes were not read; none if it
-/// is no copy.
-pub(super) fn copied_length(
+/// The text of a compressed file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text {
+    /// Its first bytes.
+    pub(super) head: Window,
+    /// How much can be read.
+    pub(super) length: u64,
+    pub(super) damage: Option<Damage>,
+}
+
+/// The text of a compressed file that is a copy of a file, of which `unread` bytes were not read; none if it is no copy.
+pub(super) fn copied_text(
     stat: &Stat,
     file: File,
     print: &Fingerprint,
     unread: u64,
-) -> io::Result<Option<u64>> {
+) -> io::Result<Option<Text>> {
     let offset = print.tail.end();
-    if !begins_like(&beginning(&file)?, print.windows()) {
+    let beginning = beginning(&file)?;
+    if !begins_like(&beginning, print.windows()) {
         return Ok(None);
     }
     // Where all was read, the length that gzip notes at the end says enough.
     let mut noted = [0; 4];
-    file.read_exact_at(&mut noted, stat.size.saturating_sub(4))?;
-    if unread == 0 && u64::from(u32::from_le_bytes(noted)) == offset & u64::from(u32::MAX) {
-        return Ok(Some(offset));
+    let is_noted = file.read_exact_at(&mut noted, stat.size.saturating_sub(4)).is_ok();
+    if is_noted && unread == 0 && u64::from(u32::from_le_bytes(noted)) == offset & u64::from(u32::MAX) {
+        return Ok(Some(Text { head: Window::over(0, &beginning), length: offset, damage: None }));
     }
     let mut probe = Probe::of(print, None);
-    let length = walk(file, |at, bytes| probe.see(at, bytes))?;
-    Ok(probe.stands(length).then_some(length))
+    let text = walk(file, &beginning, |at, bytes| probe.see(at, bytes))?;
+    Ok(probe.stands(&text).then_some(text))
 }
 
 /// What stands in a compressed file where a fingerprint has its windows.
@@ -125,41 +134,43 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Whether the text, all of which was seen and which has `length` bytes, is a copy of what the fingerprint tells.
-    fn stands(&self, length: u64) -> bool {
+    /// Whether the text, all of which was seen, is a copy of what the fingerprint tells.
+    fn stands(&self, text: &Text) -> bool {
+        let length = text.length;
         // It was copied earlier than it was read, perhaps: then it holds the earlier windows.
         let fit = || self.windows.iter().filter(|(window, _)| window.end() <= length);
         let stands = fit().all(|(window, kept)| window.opens(kept));
         if let Some(size) = self.size.filter(|_| self.offset == 0) {
-            return stands && length == size;
+            return stands && (length == size || (length < size && text.damage.is_some()));
         }
         let is_told = fit().any(|(window, _)| window.start() > 0) || length >= self.offset;
-        stands && (is_told || length <= HEAD_ALONE_BYTES)
+        // Of a damaged one little may be left to tell it by: what was read is not read again for that.
+        stands && (is_told || length <= HEAD_ALONE_BYTES || text.damage.is_some())
     }
 }
 
-/// The head and the length of the text in a compressed file; none if it is a copy of one of these files, of which the
-/// fingerprint and the size are given.
+/// The text of a compressed file; none if it is a copy of one of these files, of which the fingerprint and the size are
+/// given.
 ///
 /// # Errors
-/// It cannot be read, or is not whole: it may be in the making.
+/// It cannot be read.
 pub(super) fn new_text<'a>(
     file: File,
     files: impl Iterator<Item = (&'a Fingerprint, u64)>,
-) -> io::Result<Option<(Window, u64)>> {
+) -> io::Result<Option<Text>> {
     let head = beginning(&file)?;
     // Generations of one log may begin alike.
     let alike = files.filter(|(print, _)| begins_like(&head, print.windows()));
     let mut probes: Vec<Probe<'_>> = alike.map(|(print, size)| Probe::of(print, Some(size))).collect();
-    let length = walk(file, |at, bytes| probes.iter_mut().for_each(|probe| probe.see(at, bytes)))?;
-    let is_copy = probes.iter().any(|probe| probe.stands(length));
-    Ok((!is_copy).then(|| (Window::over(0, &head), length)))
+    let text = walk(file, &head, |at, bytes| probes.iter_mut().for_each(|probe| probe.see(at, bytes)))?;
+    let is_copy = probes.iter().any(|probe| probe.stands(&text));
+    Ok((!is_copy).then_some(text))
 }
 
 /// The first bytes of the text in a compressed file, for [`begins_like`].
 fn beginning(file: &File) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; HEAD_BYTES];
-    let len = read(&mut decoder(file.try_clone()?), &mut bytes)?.len();
+    let len = Members::of(file.try_clone()?).read(&mut bytes)?.len();
     bytes.truncate(len);
     // The clone moves the place at which the file is read on.
     rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0))?;
@@ -172,34 +183,17 @@ fn begins_like<'a>(text: &[u8], windows: impl Iterator<Item = &'a Window>) -> bo
     fit.max_by_key(|window| window.len()).is_some_and(|window| window.opens(text))
 }
 
-fn decoder(file: File) -> MultiGzDecoder<BufReader<File>> {
-    MultiGzDecoder::new(BufReader::with_capacity(STEP_BYTES, file))
-}
-
-fn walk(file: File, mut visit: impl FnMut(u64, &[u8])) -> io::Result<u64> {
-    let (mut decoder, mut buffer, mut at) = (decoder(file), vec![0; STEP_BYTES], 0);
+/// Reads all of a text that begins with `beginning`.
+fn walk(file: File, beginning: &[u8], mut visit: impl FnMut(u64, &[u8])) -> io::Result<Text> {
+    let (mut members, mut buffer, mut length) = (Members::of(file), vec![0; STEP_BYTES], 0);
     loop {
-        let bytes = read(&mut decoder, &mut buffer)?;
+        let bytes = members.read(&mut buffer)?;
         if bytes.is_empty() {
-            return Ok(at);
+            return Ok(Text { head: Window::over(0, beginning), length, damage: members.damage() });
         }
-        visit(at, bytes);
-        at += bytes.len() as u64;
+        visit(length, bytes);
+        length += bytes.len() as u64;
     }
-}
-
-/// Reads until `buffer` is full or nothing more comes.
-fn read<'a>(from: &mut impl Read, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match from.read(rest) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(buffer.get(..filled).unwrap_or_default())
 }
 
 fn copy(from: &File, to: &File, start: u64, end: u64) -> io::Result<()> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::end::Cause;
 use super::files::{Known, Place};
-use super::identity::{FileId, Fingerprint, Window};
+use super::gunzip::Text;
+use super::identity::{FileId, Fingerprint};
 use super::positions::FileKey;
 use super::read::end_of_lines;
 use super::rotation::{HOLD, STRONG_BYTES, equal_so_far, origins};
@@ -250,24 +251,27 @@ impl Tail {
         scan.report.found += 1;
     }
 
-    /// Takes up a compressed file whose text is `size` bytes long, to be read from its beginning.
-    pub(super) fn add_compressed(&mut self, scan: &mut Scan, stranger: &Stranger, head: Window, size: u64) {
+    /// Takes up a compressed file with this text, to be read from its beginning.
+    pub(super) fn add_compressed(&mut self, scan: &mut Scan, stranger: &Stranger, text: Text) {
         let Stranger { path, source, stat } = stranger;
         let Some(name) = self.names.get(*source) else { return };
         let key = self.next_key;
         self.next_key = key.next();
         let mut known = Known::new(key, (*source, Arc::clone(name)), path, stat, scan.now);
         known.is_compressed = true;
-        known.print.head = head;
-        known.size = size;
-        known.looked.size = size;
+        known.print.head = text.head;
+        known.size = text.length;
+        known.looked.size = text.length;
         known.place = Place::Rotated;
         known.seen = self.scans;
         self.files.insert(known);
         scan.report.found += 1;
+        if let Some(damage) = text.damage {
+            self.note_damage(key, damage);
+        }
     }
 
-    fn note_unreadable(&mut self, scan: &Scan, path: &Path, id: FileId, error: &io::Error) {
+    pub(super) fn note_unreadable(&mut self, scan: &Scan, path: &Path, id: FileId, error: &io::Error) {
         if error.kind() == io::ErrorKind::NotFound {
             // It has moved on since the walk.
             self.rescan = true;

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Tail;
-use super::end::BIRTH_SLACK;
+use super::end::{BIRTH_SLACK, is_in_the_making};
 use super::files::Place;
 use super::gunzip::new_text;
 use super::identity::{FileId, Fingerprint, Stat};
@@ -29,8 +29,9 @@ use super::scan::{LISTINGS, Scan, Stranger};
 use super::source::{is_compressed, uncompressed};
 use crate::clock::Timestamp;
 
-/// A path at which nothing stands is watched for this long after a file left it.
-const AWAITED: Duration = Duration::from_secs(60);
+/// A path at which nothing stands is watched for this long after a file left it, and a compressed file that is not whole
+/// after it was written to.
+pub(super) const AWAITED: Duration = Duration::from_secs(60);
 
 /// File systems stamp with a clock that is late by up to this.
 const CLOCK_TICK: Duration = Duration::from_millis(20);
@@ -279,14 +280,18 @@ impl Tail {
         let gone = self.gone.iter().chain([&vacated.print]).map(|print| (print, print.tail.end()));
         let text = stat.open(path).and_then(|file| new_text(file, known.chain(gone)));
         match text {
-            Ok(Some((head, size))) => {
+            Ok(Some(text)) if is_in_the_making(&stat, &text, scan.now) => Taking::InTheMaking,
+            Ok(Some(text)) => {
                 let stranger = Stranger { path: path.to_owned(), source: vacated.source, stat };
-                self.add_compressed(scan, &stranger, head, size);
+                self.add_compressed(scan, &stranger, text);
                 Taking::Settled
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Taking::MovedOn,
-            Err(_) if scan.now < later(written, AWAITED) => Taking::InTheMaking,
-            Ok(None) | Err(_) => Taking::Settled,
+            Err(error) => {
+                self.note_unreadable(scan, path, stat.id, &error);
+                Taking::InTheMaking
+            }
+            Ok(None) => Taking::Settled,
         }
     }
 }

@@ -38,6 +38,7 @@ mod holes;
 mod identity;
 mod judge;
 mod lines;
+mod members;
 mod missed;
 mod multiline;
 mod overlap;
@@ -63,6 +64,7 @@ use std::time::Duration;
 pub use batch::{LineBatch, Lines, Origin, Run};
 pub use encoding::{Encoding, EncodingError};
 pub use identity::{Fingerprint, Window};
+pub use members::Damage;
 pub use multiline::{Multiline, Rule, RuleError};
 pub use overlap::{Overlap, overlaps};
 pub use positions::{FileKey, FileRecord, Positions, Told};
@@ -133,6 +135,8 @@ pub struct TailCounters {
     pub vanished_bytes: u64,
     /// NUL bytes skipped that stood where a line should begin: nobody wrote them.
     pub hole_bytes: u64,
+    /// Rotated files that gzip compressed and that are damaged; what can be read of them is read.
+    pub damaged_files: u64,
     /// Failed attempts to read a file; what is there is read when it succeeds again.
     pub failed_reads: u64,
 }

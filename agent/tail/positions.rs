@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::identity::Fingerprint;
+use super::members::Damage;
 use super::packed;
 
 /// The number of a file, issued at first sight and never again. With a byte offset it names a line.
@@ -69,6 +70,9 @@ pub struct FileRecord {
     /// It was compressed after a rotation; offset and size are those of the text.
     #[serde(default, skip_serializing_if = "is_false")]
     pub compressed: bool,
+    /// What is wrong with it, if it was compressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damage>,
     /// The file is gone: the record ends here.
     #[serde(default, skip_serializing_if = "is_false")]
     pub gone: bool,

@@ -76,6 +76,8 @@ pub(super) struct Scan {
     pub(super) unreadable: HashMap<FileId, io::ErrorKind>,
     /// Folders that are out of sight.
     away: HashSet<PathBuf>,
+    /// Files that are gone, and copies of which are being compressed.
+    pub(super) awaited: HashSet<FileKey>,
     /// Rotated files that are remembered no more.
     pub(super) forgotten: HashSet<FileId>,
     /// In a tail's first scan, once it is asked for, the files known from records, by inode number.
@@ -142,6 +144,7 @@ impl Tail {
             is_first: self.sources.iter().map(|source| !self.started.contains(&source.name)).collect(),
             unreadable: std::mem::take(&mut self.unreadable),
             away: HashSet::new(),
+            awaited: HashSet::new(),
             forgotten: HashSet::new(),
             by_ino: None,
         }

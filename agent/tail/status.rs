@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::files::{Known, Place};
 use super::identity::Stat;
+use super::members::Damage;
 use super::positions::{FileRecord, Positions};
 
 /// How far one file is read.
@@ -18,6 +19,8 @@ pub struct FileStatus {
     pub size: Option<u64>,
     /// Bytes of it that stand in Bronze.
     pub offset: u64,
+    /// What is wrong with it, if it was compressed.
+    pub damage: Option<Damage>,
 }
 
 impl FileStatus {
@@ -43,6 +46,7 @@ fn status(record: FileRecord) -> FileStatus {
         path,
         source,
         offset,
+        damage: known.damage,
         size: stat.filter(|stat| known.is(stat)).map(|stat| text_size.unwrap_or(stat.size)),
     }
 }

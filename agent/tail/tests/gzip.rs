@@ -1,6 +1,9 @@
 use super::*;
 use std::process::Command;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 /// Compresses as logrotate does: the file is replaced by one with `.gz` at its name.
 fn gzip(rig: &Rig, name: &str) {
     assert!(Command::new("gzip").arg("-f").arg(rig.path(name)).status().unwrap().success());
@@ -244,5 +247,165 @@ fn a_compressed_copy_that_is_shorter_than_what_was_read_is_not_read_again() {
         rig.append("app.log", "new\n");
         assert_eq!(rig.run(), ["new"]);
         rig.remove("app.log.1.gz");
+    }
+}
+
+/// A rig whose file was read and rotated away; of the text that followed it in `app.log.1`, compressed, is made what
+/// `damage` makes of it.
+fn damaged(lines: usize, damage: impl FnOnce(&mut Vec<u8>)) -> Rig {
+    let mut rig = Rig::new("app.log");
+    rig.append("app.log", numbered("read", 0..100));
+    rig.run();
+    rig.append("app.log", numbered("unread", 0..lines));
+    rig.tail.scan(rig.now);
+    rig.commit(LineBatch::new(0));
+    rig.rename("app.log", "app.log.1");
+    gzip(&rig, "app.log.1");
+    let mut bytes = fs::read(rig.path("app.log.1.gz")).unwrap();
+    damage(&mut bytes);
+    fs::write(rig.path("app.log.1.gz"), bytes).unwrap();
+    rig.restart();
+    rig
+}
+
+/// Lets a tail find a damaged file; returns what it reads, now and when nobody has written to the file for a while.
+fn runs(rig: &mut Rig) -> (Vec<String>, Vec<String>) {
+    let at_once = rig.run();
+    rig.pass(120);
+    let later = rig.run();
+    rig.restart();
+    rig.pass(120);
+    assert!(rig.run().is_empty(), "read again");
+    (at_once, later)
+}
+
+fn damages(rig: &Rig) -> Vec<Option<Damage>> {
+    file_status(&rig.positions).iter().map(|file| file.damage).collect()
+}
+
+#[test]
+fn zeros_behind_a_compressed_file_are_nothing() {
+    for zeros in [1, 511, 200_000] {
+        let mut rig = damaged(1_000, |bytes| bytes.extend(std::iter::repeat_n(0, zeros)));
+        let counters = rig.tail.counters();
+        let (at_once, later) = runs(&mut rig);
+        assert_eq!(at_once, split(&numbered("unread", 0..1_000)), "{zeros}");
+        assert!(later.is_empty());
+        assert_eq!((damages(&rig), counters.damaged_files), (vec![None], 0));
+    }
+}
+
+#[test]
+fn zeros_between_members_are_nothing() {
+    let mut rig = damaged(10, |bytes| {
+        bytes.extend([0; 1000]);
+        let mut more = GzEncoder::new(bytes, Compression::fast());
+        more.write_all(b"more\n").unwrap();
+        more.finish().unwrap();
+    });
+    assert_eq!(runs(&mut rig).0, split(&(numbered("unread", 0..10) + "more\n")));
+    assert_eq!(damages(&rig), [None]);
+}
+
+#[test]
+fn what_a_damaged_compressed_file_holds_is_read_once_and_the_damage_is_counted() {
+    let garbage = |bytes: &mut Vec<u8>| bytes.extend(b"\0\0something else");
+    let checksum = |bytes: &mut Vec<u8>| {
+        let at = bytes.len() - 8;
+        bytes[at] ^= 1;
+    };
+    let members = |bytes: &mut Vec<u8>| {
+        checksum(bytes);
+        let member = bytes.clone();
+        bytes.extend(member);
+    };
+    let all = split(&numbered("unread", 0..1_000));
+    type Spoil<'a> = &'a dyn Fn(&mut Vec<u8>);
+    let cases: [(Spoil<'_>, Damage); 3] =
+        [(&garbage, Damage::Garbage), (&checksum, Damage::Broken), (&members, Damage::Broken)];
+    for (spoil, damage) in cases {
+        let mut rig = damaged(1_000, spoil);
+        let at_once = rig.run();
+        assert!(at_once.is_empty(), "it may be in the making");
+        rig.pass(120);
+        let lines = rig.run();
+        assert_eq!(lines[..all.len()], all[..], "{damage:?}");
+        assert_eq!(rig.tail.counters().damaged_files, 1);
+        assert_eq!(rig.tail.counters().vanished_bytes, 0);
+        assert_eq!(damages(&rig), [Some(damage)]);
+        let (again, later) = runs(&mut rig);
+        assert!(again.is_empty() && later.is_empty());
+        assert_eq!(rig.tail.counters().damaged_files, 0, "counted again");
+        assert_eq!(damages(&rig), [Some(damage)]);
+    }
+}
+
+#[test]
+fn a_compressed_file_that_is_cut_short_is_read_as_far_as_it_goes() {
+    for lines in [10_000, 100_000] {
+        let mut rig = damaged(lines, |bytes| bytes.truncate(bytes.len() / 2));
+        assert!(rig.run().is_empty(), "it may be in the making");
+        rig.pass(120);
+        let found = rig.run();
+        let all = split(&numbered("unread", 0..lines));
+        assert!(found.len() > lines / 4, "{} of {lines}", found.len());
+        let (last, whole) = found.split_last().unwrap();
+        assert_eq!(whole, &all[..whole.len()]);
+        assert!(all[whole.len()].starts_with(last), "{last}");
+        assert_eq!((rig.tail.counters().damaged_files, damages(&rig)), (1, vec![Some(Damage::Cut)]));
+        let (again, later) = runs(&mut rig);
+        assert!(again.is_empty() && later.is_empty());
+    }
+}
+
+#[test]
+fn a_compressed_file_that_grows_is_not_cut_short() {
+    let mut whole = Vec::new();
+    let mut rig = damaged(50_000, |bytes| {
+        whole = bytes.clone();
+        bytes.truncate(bytes.len() / 3);
+    });
+    rig.append("app.log", "new\n");
+    let new = rig.run();
+    assert_eq!(new, ["new"]);
+    rig.pass(30);
+    assert!(rig.run().is_empty());
+    let half = whole.len() / 2;
+    append(&rig.path("app.log.1.gz"), &whole[whole.len() / 3..half]);
+    rig.tail.scan(rig.now);
+    rig.restart();
+    assert!(rig.run().is_empty());
+    append(&rig.path("app.log.1.gz"), &whole[half..]);
+    assert_eq!(rig.run(), split(&numbered("unread", 0..50_000)));
+    assert_eq!((rig.tail.counters().damaged_files, rig.tail.counters().vanished_bytes), (0, 0));
+    assert_eq!(damages(&rig), [None, None]);
+}
+
+#[test]
+fn a_missed_generation_that_is_damaged_is_read_as_far_as_it_goes_and_one_without_text_is_told() {
+    for (keep, damage) in [(3, Damage::Cut), (0, Damage::Broken)] {
+        let mut rig = Rig::new("app.log");
+        rig.append("app.log", numbered("first", 0..100));
+        rig.run();
+        rig.rename("app.log", "app.log.2");
+        rig.append("app.log.1", numbered("second", 0..20_000));
+        gzip(&rig, "app.log.1");
+        let bytes = fs::read(rig.path("app.log.1.gz")).unwrap();
+        let left = match keep {
+            0 => b"no gzip at all".to_vec(),
+            _ => bytes[..bytes.len() / 2].to_vec(),
+        };
+        fs::write(rig.path("app.log.1.gz"), left).unwrap();
+        assert!(rig.run().is_empty());
+        rig.pass(120);
+        let found = rig.run();
+        let all = split(&numbered("second", 0..20_000));
+        assert_eq!(found.len() > 1_000, keep > 0);
+        assert!(found.iter().zip(&all).all(|(found, line)| line.starts_with(found)));
+        assert_eq!(rig.tail.counters().damaged_files, 1);
+        assert_eq!(damages(&rig), [Some(damage), None]);
+        let (again, later) = runs(&mut rig);
+        assert!(again.is_empty() && later.is_empty());
+        assert_eq!(rig.tail.counters().damaged_files, 0, "counted again");
     }
 }
