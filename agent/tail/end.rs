@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fs::{DirEntry, File};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::{Known, Look, Place};
@@ -32,6 +33,17 @@ pub(super) enum Cause {
     Changed,
     /// Nothing leads to it any more.
     Gone,
+}
+
+/// A file that is gone.
+#[derive(Debug)]
+pub(super) struct Gone {
+    /// Where it stood last.
+    path: Arc<Path>,
+    /// The scan that missed it.
+    at: Option<Timestamp>,
+    /// What was known of its bytes.
+    pub(super) print: Fingerprint,
 }
 
 /// A file with the bytes of one that ended.
@@ -263,6 +275,21 @@ impl Tail {
         }
     }
 
+    /// How much of a file was read as one that is gone lately: copies may be moved on by the next rotation while they are
+    /// looked for, and show up when their original is known no more. Only a lot of equal bytes says so, up to those that
+    /// were read last.
+    pub(super) fn read_before(&self, path: &Path, file: &File, size: u64, now: Timestamp) -> Option<u64> {
+        let origins = origins(path);
+        let lately = |gone: &&Gone| gone.at.is_some_and(|at| now <= later(at, AWAITED));
+        let gone = self.gone.iter().take_while(lately).filter(|gone| {
+            let read = gone.print.tail.end();
+            let is_origin = origins.iter().any(|origin| **origin == *gone.path);
+            (STRONG_BYTES..=size).contains(&read) && (is_origin || is_sibling(&origins, &gone.path))
+        });
+        let copied = gone.filter(|gone| gone.print.stands_in(file).unwrap_or(false));
+        copied.map(|gone| gone.print.tail.end()).max()
+    }
+
     /// Takes out a file that is gone, of which so many bytes were not read.
     pub(super) fn depart(&mut self, key: FileKey, unread: u64) {
         self.vanished(key, unread);
@@ -270,7 +297,8 @@ impl Tail {
         self.waiting.remove(&key);
         if let Some(known) = self.files.remove(key) {
             self.gone.truncate(GONE_MAX - 1);
-            self.gone.push_front(known.print.clone());
+            let path = Arc::clone(&known.path);
+            self.gone.push_front(Gone { path, at: self.scanned_at, print: known.print.clone() });
             let mut record = known.record();
             record.gone = true;
             self.departed.insert(key, record);
@@ -287,6 +315,11 @@ impl Tail {
             tracing::warn!(path = %known.path.display(), bytes, "bytes vanished from a file before they were read");
         }
     }
+}
+
+/// Whether the file at `path` may have been rotated from the same place as one with these origins.
+fn is_sibling(others: &[PathBuf], path: &Path) -> bool {
+    origins(path).iter().any(|origin| others.contains(origin))
 }
 
 /// Whether a compressed file is not whole, and somebody may still be writing it.

@@ -226,7 +226,9 @@ impl Tail {
                 (Begin::BySource, StartAt::End) if is_first => {
                     end_of_lines(&file, stat.size, settings.encoding.charset(&file)?)?
                 }
-                (Begin::BySource | Begin::Anew, _) => 0,
+                (Begin::BySource | Begin::Anew, _) => {
+                    self.read_before(path, &file, stat.size, scan.now).unwrap_or(0)
+                }
             };
             let mut print = Fingerprint::read(&file, offset)?;
             print.renew_end(&file, stat.size)?;

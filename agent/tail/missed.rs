@@ -220,13 +220,17 @@ impl Tail {
         }
         let is_new = scan.last.is_some_and(|last| later(born, BIRTH_SLACK) >= last);
         let newness = if is_new { Newness::SinceLastScan } else { Newness::Unknown };
-        let begin =
-            match stat.open(path).and_then(|file| self.is_copy_of_left(vacated, &file, stat.size, newness)) {
-                Ok(true) => Begin::AtEnd,
-                Ok(false) => Begin::Anew,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Taking::MovedOn,
-                Err(_) => return Taking::Settled,
-            };
+        let begin = stat.open(path).and_then(|file| {
+            let is_copy = self.is_copy_of_left(vacated, &file, stat.size, newness)?;
+            // Of one that was given up the rest is still to be read.
+            let is_given_up = self.read_before(path, &file, stat.size, scan.now).is_some();
+            Ok(if is_copy && !is_given_up { Begin::AtEnd } else { Begin::Anew })
+        });
+        let begin = match begin {
+            Ok(begin) => begin,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Taking::MovedOn,
+            Err(_) => return Taking::Settled,
+        };
         self.meet(scan, &Stranger { path: path.to_owned(), source: vacated.source, stat }, begin);
         Taking::Settled
     }
@@ -277,7 +281,12 @@ impl Tail {
             return Taking::Settled;
         }
         let known = self.files.iter().map(|known| (&known.print, known.size_seen()));
-        let gone = self.gone.iter().chain([&vacated.print]).map(|print| (print, print.tail.end()));
+        let gone = self
+            .gone
+            .iter()
+            .map(|gone| &gone.print)
+            .chain([&vacated.print])
+            .map(|print| (print, print.tail.end()));
         let text = stat.open(path).and_then(|file| new_text(file, known.chain(gone)));
         match text {
             Ok(Some(text)) if is_in_the_making(&stat, &text, scan.now) => Taking::InTheMaking,

@@ -75,6 +75,7 @@ pub use turns::ReadOutcome;
 pub use watch::{Change, Watch, WatchMode};
 
 use crate::clock::Timestamp;
+use end::Gone;
 use files::{Files, Known, Place};
 use handles::{Handles, Rank};
 use identity::FileId;
@@ -157,8 +158,8 @@ pub struct Tail {
     waiting: BTreeSet<FileKey>,
     /// Records of files that are gone, until they are handed out.
     departed: BTreeMap<FileKey, FileRecord>,
-    /// What was known of the bytes of files that are gone, the last first.
-    gone: VecDeque<Fingerprint>,
+    /// Files that are gone, the last first.
+    gone: VecDeque<Gone>,
     /// Files that could not be opened when they were first seen.
     unreadable: HashMap<FileId, io::ErrorKind>,
     /// Folders whose change may change what is read.

@@ -26,6 +26,8 @@
 //!   begins like it is taken for a copy of it, unless it is long enough to be told by bytes further behind.
 //! - A generation that came and went between two scans, begins with the same header as the truncated log before it, and is
 //!   shorter than what was read of that, is taken for its copy if all that is known of the log up to there is header.
+//! - A file under a rotation's name that begins with all that was read, 1 KiB or more, of one that is gone since a minute
+//!   or less is taken for its copy, and read behind that.
 //! - A compressed file that is damaged is taken for a copy if its first bytes are, even where a whole one had to have
 //!   more in common: what was read of the log is not read again for a copy of which only the beginning is left.
 //! - A file that is rewritten in place, keeps its size or grows, and differs only in bytes that no window covers, counts as

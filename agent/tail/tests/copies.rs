@@ -348,3 +348,24 @@ fn regression_a_copy_is_found_of_a_file_that_was_truncated_unread_and_begins_as_
         assert_eq!(lines, split(&(numbered("first", 0..10) + &numbered("second", 0..20))));
     }
 }
+
+#[test]
+fn a_copy_that_shows_up_when_its_original_is_given_up_is_read_behind_what_was_read() {
+    for pattern in ["app.log", "app.log*"] {
+        let mut rig = Rig::new(pattern);
+        rig.append("app.log", numbered("first", 0..200));
+        rig.run();
+        rig.append("app.log", "unread\n");
+        // The next rotation moves the copy on while it is looked for.
+        rig.copy("app.log", "on its way");
+        rig.truncate("app.log");
+        rig.append("app.log", numbered("second", 0..100));
+        assert_eq!(rig.run(), split(&numbered("second", 0..100)));
+        rig.rename("app.log", "app.log.1");
+        rig.rename("on its way", "app.log.2");
+        rig.append("app.log", "third\n");
+        let mut lines = rig.run();
+        lines.sort();
+        assert_eq!(lines, ["third", "unread"], "{pattern}");
+    }
+}
