@@ -119,16 +119,19 @@ fn check(pattern: &str, settings: &str, writing: Writing, every: Duration) {
     succeed(&mut host.edge(&["run", "--once"]));
 
     let stood = standing(&[host.path("logs"), host.path("logs/old"), removed]);
-    let rows = &read_back(&[(host.path("state/bronze"), &["line"])])[0];
-    let mut found: BTreeMap<String, usize> = BTreeMap::new();
+    let rows = &read_back(&[(host.path("state/bronze"), &["line", "file", "offset", "path"])])[0];
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in rows {
-        *found.entry(row["line"].as_str().unwrap().to_owned()).or_default() += 1;
+        let place = format!("{} of file {} at {}", row["offset"], row["file"], row["path"]);
+        found.entry(row["line"].as_str().unwrap().to_owned()).or_default().push(place);
     }
     let lost: Vec<&String> = stood.keys().filter(|line| !found.contains_key(*line)).collect();
-    let doubled: Vec<&String> = found.iter().filter(|(_, times)| **times > 1).map(|(line, _)| line).collect();
+    let doubled: Vec<&String> =
+        found.iter().filter(|(_, places)| places.len() > 1).map(|(line, _)| line).collect();
     let first = |lines: &[&String]| {
         let places = lines.first().and_then(|line| stood.get(*line));
-        format!("{} {:?} in {places:?}", lines.len(), &lines[..lines.len().min(3)])
+        let rows = lines.first().and_then(|line| found.get(*line));
+        format!("{} {:?} in {places:?}, read as {rows:?}", lines.len(), &lines[..lines.len().min(3)])
     };
     assert!(
         lost.is_empty() && doubled.is_empty(),
