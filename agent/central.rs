@@ -3,6 +3,7 @@
 //! Deleting comes last. Whatever is killed before, the next pass finds the objects behind their cursors and
 //! finishes.
 
+mod trace;
 mod upkeep;
 
 use std::fmt;
@@ -15,6 +16,8 @@ use crate::config::Central;
 use crate::failpoint::{self, Failpoint};
 use crate::gold::{self, ViewReport};
 use crate::store::StoreError;
+
+pub use trace::{ROWS_MAX as TRACED_ROWS_MAX, Trace, trace};
 
 /// Why a pass failed.
 #[derive(Debug, thiserror::Error)]

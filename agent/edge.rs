@@ -13,10 +13,12 @@ mod scans;
 mod settle;
 mod swap;
 mod tail;
+mod trace;
 mod transform;
 
 pub use housekeeping::{DiskUse, disk_use};
 pub use notes::{held_reason, refused_configuration, refused_reason};
+pub use trace::{LineId, Trace, trace};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

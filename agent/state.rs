@@ -13,6 +13,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 pub use error::StateError;
+pub use retired::replaced_name;
 
 use crate::bronze::{self, Bronze, Restored};
 use crate::clock::Timestamp;

@@ -9,6 +9,7 @@ mod plugin;
 mod run;
 mod show;
 mod status;
+mod trace;
 
 #[cfg(feature = "central")]
 mod accept;
@@ -60,6 +61,8 @@ enum Command {
     Status(status::Args),
     /// Print rows of a table in the state folder.
     Show(show::Args),
+    /// Tell where a row comes from: its line, its commit, its landing object, the plugins that made it.
+    Trace(trace::Args),
     /// The central job: fold what hosts have put into Silver, and keep Gold.
     #[cfg(feature = "central")]
     Compact(compact::Args),
@@ -136,6 +139,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::main(&args).await,
         Command::Status(args) => status::main(&args).await,
         Command::Show(args) => show::main(&args).await,
+        Command::Trace(args) => trace::main(&args).await,
         #[cfg(feature = "central")]
         Command::Compact(args) => compact::main(args).await,
         #[cfg(feature = "central")]
@@ -154,7 +158,11 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
 /// Whether all that the command does is to print.
 fn prints(command: &Command) -> bool {
     match command {
-        Command::Check(_) | Command::Status(_) | Command::Show(_) | Command::Plugin(_) => true,
+        Command::Check(_)
+        | Command::Status(_)
+        | Command::Show(_)
+        | Command::Trace(_)
+        | Command::Plugin(_) => true,
         #[cfg(feature = "central")]
         Command::Query(_) => true,
         _ => false,

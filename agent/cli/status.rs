@@ -60,7 +60,7 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     );
     print_disk(&edge);
     if let Some(reason) = refused_configuration(&edge.state_dir) {
-        println!("configuration changed since the agent started: {reason}");
+        println!("configuration changed since the agent started: {}", ShownLines(reason));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -132,7 +132,7 @@ async fn print_pipeline(edge: &Edge, root: &Place, name: &str, bronze: &Snapshot
         println!("  HOLDS until its plugin is mended or replaced: {}", ShownLines(reason));
     }
     if let Some(reason) = refused_reason(&edge.state_dir, name) {
-        println!("  REFUSED, and the plugins before run on: {reason}");
+        println!("  REFUSED, and the plugins before run on: {}", ShownLines(reason));
     }
     let Some(central) = &edge.central else {
         println!("  not put anywhere: no central store is configured");

@@ -17,7 +17,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 use super::columns::{self, Columns, HOST, TIME};
-use super::history::{self, Consumed, ObjectId, StreamObjects};
+use super::history::{self, Consumed, Made, ObjectId, StreamObjects};
 use super::object::Opened;
 use super::plan::Position;
 use super::validate::Refusal;
@@ -97,6 +97,7 @@ pub(super) struct Slice {
     streams: BTreeMap<StreamId, (Position, StreamObjects)>,
     /// Objects out of quarantine, each of which sets a cursor of its own.
     requeued: Vec<ObjectName>,
+    made: Vec<Made>,
     unpacked_bytes: usize,
     /// Where the objects lie that it consumes.
     pub consumed: Vec<Path>,
@@ -117,6 +118,7 @@ impl Slice {
             days: BTreeMap::new(),
             streams: BTreeMap::new(),
             requeued: Vec::new(),
+            made: Vec::new(),
             unpacked_bytes: 0,
             consumed: Vec::new(),
             quarantined: Vec::new(),
@@ -172,6 +174,7 @@ impl Slice {
         let batches: Result<Vec<_>, _> = opened.batches.into_iter().map(named).collect();
         let days = days::by_day(&batches.map_err(|e| Refusal::Column(e.to_string()))?)?;
         self.columns.merge(&schema)?;
+        history::note(&mut self.made, name, &opened.footer.plugins);
         self.unpacked_bytes += opened.bytes;
         let host: Arc<str> = Arc::from(name.stream.host.as_str());
         for (day, batches) in days {
@@ -212,7 +215,7 @@ pub(super) async fn commit(
             actions.push(Action::Add(writer.finish(&[])?.put(&target.place, day, now).await?));
         }
     }
-    let mut consumed = Consumed::default();
+    let mut consumed = Consumed { made: slice.made, ..Consumed::default() };
     for (stream, (position, objects)) in slice.streams {
         actions.extend(position.actions(&stream));
         position.note(&stream, &mut target.cursors);

@@ -48,6 +48,7 @@ use crate::table::{TableError, TableVersion};
 use pass::Pass;
 
 pub use expire::expire;
+pub use history::{Origin, origin};
 pub use merge::merge;
 pub use plan::{Gap, Left};
 pub use settle::{Requeued, Settled, accept, in_quarantine, requeue};

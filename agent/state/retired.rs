@@ -20,6 +20,11 @@ use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion};
 /// What stands between the name of a table and the number of the one that was replaced under it.
 const REPLACED: char = '@';
 
+/// The name of the table that was replaced under the name `folder`, if it is one that was.
+pub fn replaced_name(folder: &str) -> Option<&str> {
+    folder.split_once(REPLACED).map(|(name, _)| name)
+}
+
 /// The Silver tables that no pipeline of `edge` writes.
 pub(super) async fn open(
     edge: &Edge,

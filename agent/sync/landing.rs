@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -143,6 +145,15 @@ pub struct Footer {
     pub previous: Option<Digest>,
     /// The plugins that made the rows: name, version, sha256, config hash.
     pub plugins: Vec<Value>,
+}
+
+impl Footer {
+    /// The footer in the bytes of a Parquet file; `None` if it has none, or one of another form.
+    pub fn read(bytes: Bytes) -> Option<Self> {
+        let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).ok()?;
+        let pairs = reader.metadata().file_metadata().key_value_metadata()?;
+        serde_json::from_str(pairs.iter().find(|pair| pair.key == FOOTER_KEY)?.value.as_deref()?).ok()
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use sha2::Digest;
 use super::error::PluginError;
 use super::limits::Limits;
 use super::owner::{FileOwner, open_of_root};
+use crate::text::Shown;
 
 macro_rules! builtins {
     ($($name:literal)*) => {
@@ -166,6 +167,15 @@ pub struct Fingerprint {
     pub sha256: Sha256,
     /// Of the configuration, in canonical form.
     pub config_hash: Sha256,
+}
+
+impl fmt::Display for Fingerprint {
+    /// On three lines.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, version, sha256, config_hash } = self;
+        let (name, version) = (Shown(name), Shown(version));
+        write!(f, "plugin    {name} {version}\n  sha256       {sha256}\n  config hash  {config_hash}")
+    }
 }
 
 /// The hash of a configuration: equal for equal values, however their keys are ordered.

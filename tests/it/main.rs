@@ -42,5 +42,6 @@ mod shipped;
 mod surroundings;
 mod swap;
 mod terminal;
+mod trace;
 mod upkeep;
 mod workbench;
