@@ -15,6 +15,11 @@ impl Timestamp {
         Self(micros)
     }
 
+    /// Reads an instant with its zone, `2026-11-30T08:05:09.5Z` or `2026-11-30T09:05:09+01:00`.
+    pub fn parse(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc3339(text).ok().map(|time| Self(time.timestamp_micros()))
+    }
+
     /// Microseconds since the Unix epoch.
     pub const fn micros(self) -> i64 {
         self.0
@@ -49,6 +54,11 @@ impl Day {
     /// Reads the form of a Delta partition value, `2026-11-30`.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<NaiveDate>().ok().map(|date| Self(date.to_epoch_days()))
+    }
+
+    /// Its first instant.
+    pub const fn start(self) -> Timestamp {
+        Timestamp(self.0 as i64 * 86_400_000_000)
     }
 }
 

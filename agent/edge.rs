@@ -6,9 +6,11 @@
 
 mod feeds;
 mod housekeeping;
+mod judge;
 mod notes;
 mod offer;
 mod reload;
+mod replay;
 mod scans;
 mod settle;
 mod swap;
@@ -19,6 +21,9 @@ mod transform;
 pub use housekeeping::{DiskUse, disk_use};
 pub use notes::{held_reason, refused_configuration, refused_reason};
 pub use trace::{LineId, Trace, trace};
+pub use replay::{
+    Changed, Difference, LeftOut, Range, ReplayError, Replayed, Request, Since, difference, replay,
+};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-/// The places in a central pass. Each lies right after the write that it is named after, where that is the
+/// The places in a central pass and in a replay. Each lies right after the write that it is named after, where that is the
 /// last one that survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failpoint {
@@ -19,15 +19,21 @@ pub enum Failpoint {
     BeforeDelete,
     /// `mid-delete`: the first of the consumed objects is deleted, the others are not.
     MidDelete,
+    /// `after-replay-files`: the new generation is durable, and no commit names it.
+    AfterReplayFiles,
+    /// `after-replay-commit`: Silver holds the new generation, the dead-letter table does not follow yet.
+    AfterReplayCommit,
 }
 
 impl Failpoint {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 7] = [
         Self::AfterSilverCommit,
         Self::AfterStateCommit,
         Self::AfterGoldCommit,
         Self::BeforeDelete,
         Self::MidDelete,
+        Self::AfterReplayFiles,
+        Self::AfterReplayCommit,
     ];
 
     const fn name(self) -> &'static str {
@@ -37,6 +43,8 @@ impl Failpoint {
             Self::AfterGoldCommit => "after-gold-commit",
             Self::BeforeDelete => "before-delete",
             Self::MidDelete => "mid-delete",
+            Self::AfterReplayFiles => "after-replay-files",
+            Self::AfterReplayCommit => "after-replay-commit",
         }
     }
 }

@@ -26,7 +26,6 @@ pub mod clock;
 pub mod compact;
 pub mod config;
 pub mod edge;
-#[cfg(feature = "central")]
 pub mod failpoint;
 pub mod feed;
 pub mod generate;

@@ -7,6 +7,7 @@ mod error;
 mod retired;
 mod whole;
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -22,7 +23,8 @@ use crate::lock::{FolderLock, Locked};
 use crate::seal::Seal;
 use crate::silver::columns::{dead_letter_columns, with_partition};
 use crate::silver::open::{self, OpenError, Surroundings};
-use crate::silver::{DeadLetters, Silver};
+use crate::silver::unput::{Unput, unput};
+use crate::silver::{DeadLetters, Ledger, Silver};
 use crate::store::{self, Place};
 use crate::sync::Sync;
 use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, housekeeping, log};
@@ -151,12 +153,17 @@ pub async fn open(
     let retired = retired::open(edge, &root, &dead_letters, now).await?;
     seal.tables.insert(folder::BRONZE.to_owned(), bronze_table.id().to_owned());
     seal.tables.insert(folder::DEAD_LETTER.to_owned(), dead_letters.table().id().to_owned());
-    for place in std::iter::once(bronze_table.place())
-        .chain(std::iter::once(dead_letters.table().place()))
-        .chain(silvers.iter().map(|(silver, _)| silver.table.place()))
-    {
-        housekeeping::sweep(place).await?;
+    let mut unput_dead = HashSet::new();
+    let tables = silvers.iter().map(|(silver, onward)| (&silver.table, onward));
+    for (table, onward) in tables.clone().chain(retired.iter().map(|(table, onward)| (table, onward))) {
+        let unput = onward.unput(table).await?;
+        unput_dead.extend(unput.dead_letters);
+        if tables.clone().any(|(written, _)| Arc::ptr_eq(written, table)) {
+            housekeeping::sweep(table.place(), &unput.rows).await?;
+        }
     }
+    housekeeping::sweep(dead_letters.table().place(), &unput_dead).await?;
+    housekeeping::sweep(bronze_table.place(), &HashSet::new()).await?;
     let bronze = Bronze::open(bronze_table, &edge.host, snapshot.as_ref(), &restored, seal).await?;
     Ok(State { lock, bronze, restored, silvers, dead_letters, retired })
 }
@@ -183,6 +190,14 @@ impl Onward {
             cursor: synced,
         });
         Ok(Self { followed, synced, sync })
+    }
+
+    /// The files that a replay may have taken out of their tables, and that are to be put all the same.
+    async fn unput(&self, table: &LocalTable) -> Result<Unput, TableError> {
+        match Ledger::read(table.place(), table.version()).await?.0.generation {
+            0 => Ok(Unput::default()),
+            _ => unput(table, self.synced).await,
+        }
     }
 }
 
@@ -315,12 +330,20 @@ async fn start_of_missing(
     }
 }
 
-/// The version before the oldest one from which on all of Bronze is still there.
 async fn oldest_whole(bronze: &LocalTable) -> Result<TableVersion, TableError> {
-    let place = bronze.place();
-    let Some(snapshot) = Snapshot::load(place).await? else { return Ok(TableVersion(0)) };
-    let live: std::collections::HashSet<String> = snapshot.files()?.into_iter().map(|add| add.path).collect();
-    let mut oldest = bronze.version();
+    match Snapshot::load(bronze.place()).await? {
+        Some(snapshot) => whole_after(bronze.place(), &snapshot).await,
+        None => Ok(TableVersion(0)),
+    }
+}
+
+/// The version before the oldest one from which on all of the Bronze table that `snapshot` shows is still there.
+///
+/// # Errors
+/// The store failed, or the log is damaged.
+pub async fn whole_after(place: &Place, snapshot: &Snapshot) -> Result<TableVersion, TableError> {
+    let live: HashSet<String> = snapshot.files()?.into_iter().map(|add| add.path).collect();
+    let mut oldest = snapshot.version();
     while oldest.0 > 0 {
         let Some(entry) = log::read(place, oldest).await? else { break };
         if !entry.adds.iter().all(|add| live.contains(&add.path)) {

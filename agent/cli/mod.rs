@@ -6,6 +6,7 @@ mod format;
 mod fresh;
 mod generate;
 mod plugin;
+mod replay;
 mod run;
 mod show;
 mod status;
@@ -79,6 +80,8 @@ enum Command {
     Plugin(plugin::Args),
     /// Write sample JSON logs.
     Generate(generate::Args),
+    /// Judge lines that are kept again, by the plugins as they are now, and replace what was made of them.
+    Replay(replay::Args),
     /// Take a state folder that was moved or restored, or lost a table, as this machine's own.
     Adopt(adopt::Args),
     /// Set a state folder aside and begin anew.
@@ -150,6 +153,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Query(args) => query::main(&args).await,
         Command::Plugin(args) => tokio::task::block_in_place(|| plugin::main(&args)),
         Command::Generate(args) => generate::main(&args),
+        Command::Replay(args) => replay::main(args).await,
         Command::Adopt(args) => adopt::main(&args).await,
         Command::Fresh(args) => fresh::main(&args),
     }

@@ -127,6 +127,7 @@ impl FakeHost {
             bronze: BronzeRange { table_id: "b".into(), first: TableVersion(1), last: TableVersion(1) },
             previous: self.previous,
             plugins: Vec::new(),
+            replaces: None,
         }
     }
 

@@ -15,9 +15,10 @@ use tracing::warn;
 use super::{Charged, Progress, Room};
 use crate::clock::Clock;
 use crate::memory;
-use crate::silver::{DeadLetters, Verdict};
-use crate::table::housekeeping::{Allowance, Expiry, Upkeep, needed, tidy};
-use crate::table::{LocalTable, Snapshot, TableError, TableVersion, log};
+use crate::silver::DeadLetters;
+use crate::silver::unput::unput;
+use crate::table::housekeeping::{Allowance, Expiry, History, Upkeep, needed, tidy};
+use crate::table::{LocalTable, Snapshot, TableError, log};
 
 /// How often the folder is looked at.
 const INTERVAL: Duration = Duration::from_secs(2);
@@ -88,6 +89,8 @@ impl Housekeeping {
         let room = disk.room_bytes().saturating_sub(owed);
         self.room.send_replace(Room { charged_max: charged + room, is_full: disk.room_bytes() == 0 });
 
+        // What became of the lines that Bronze still has is told as long.
+        let first_kept = log::list(self.bronze.place()).await?.0.first().copied().unwrap_or_default();
         for ((table, progress), upkeep) in self.silvers.iter().zip(&mut upkeeps.silvers) {
             if upkeep.is_due(table, excess) {
                 let Some(snapshot) = Snapshot::load(table.place()).await? else { continue };
@@ -97,7 +100,8 @@ impl Housekeeping {
                     true => Expiry::Except(needed(table, synced).await?),
                     false => Expiry::Never,
                 };
-                let allowance = Allowance { consumed, reclaim_bytes: excess, expiry };
+                let history = History::OfInput(first_kept);
+                let allowance = Allowance { consumed, reclaim_bytes: excess, expiry, history };
                 excess -= self.tidy(table, upkeep, &snapshot, &allowance).await?;
             }
         }
@@ -109,7 +113,9 @@ impl Housekeeping {
                 true => Expiry::Except(self.unsynced_dead().await?),
                 false => Expiry::Never,
             };
-            let allowance = Allowance { consumed: snapshot.version(), reclaim_bytes: excess, expiry };
+            let history = History::Needless;
+            let allowance =
+                Allowance { consumed: snapshot.version(), reclaim_bytes: excess, expiry, history };
             excess -= self.tidy(table, upkeep, &snapshot, &allowance).await?;
         }
         if upkeeps.bronze.is_due(&self.bronze, excess)
@@ -118,7 +124,8 @@ impl Housekeeping {
             let consumed = self.silvers.iter().map(|(_, progress)| Progress::get(&progress.judged)).min();
             let consumed = consumed.unwrap_or_default();
             let expiry = Expiry::Except(needed(&self.bronze, consumed).await?);
-            let allowance = Allowance { consumed, reclaim_bytes: excess, expiry };
+            let history = History::OfFiles;
+            let allowance = Allowance { consumed, reclaim_bytes: excess, expiry, history };
             self.tidy(&self.bronze, &mut upkeeps.bronze, &snapshot, &allowance).await?;
         }
         Ok(())
@@ -140,12 +147,7 @@ impl Housekeeping {
     async fn unsynced_dead(&self) -> Result<HashSet<String>, TableError> {
         let mut paths = HashSet::new();
         for (table, progress) in &self.silvers {
-            for number in Progress::get(&progress.synced).0 + 1..=table.version().0 {
-                let Some(mut entry) = log::read(table.place(), TableVersion(number)).await? else { continue };
-                let verdict = entry.info.get_mut("verdict").map(serde_json::Value::take);
-                let verdict = verdict.and_then(|json| serde_json::from_value::<Verdict>(json).ok());
-                paths.extend(verdict.and_then(|v| v.dead_letters).map(|dead| dead.object.path));
-            }
+            paths.extend(unput(table, Progress::get(&progress.synced)).await?.dead_letters);
         }
         Ok(paths)
     }

@@ -2,24 +2,23 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{concat_batches, filter_record_batch};
-use deltalake::kernel::Add;
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, error, info};
 
+use super::judge::{self, Held, JudgedLines, of_sources};
 use super::notes::{Note, Noted};
 use super::offer::{Offer, Offers};
 use super::swap::{SAMPLE_ROWS_MAX, SAMPLE_VERSIONS_MAX, try_in_shadow};
 use super::{EdgeError, Progress, RETRY_INTERVAL, sleep_until};
-use crate::clock::{Clock, Day};
+use crate::clock::Clock;
 use crate::config::Rhythm;
 use crate::shutdown::{Phase, Shutdown};
-use crate::silver::{Judged, Pending, Silver};
-use crate::table::schema::PARTITION;
+use crate::silver::{Pending, Silver};
 use crate::table::{Entry, LocalTable, TableError, TableVersion, datafile, log};
-use crate::transform::{Chain, Dead, Fingerprint, PluginError, PluginSpec, RejectRates, Verdicts};
+use crate::transform::{Chain, Fingerprint, PluginError, PluginSpec, RejectRates};
 
 /// What the transform stage of a pipeline works on.
 #[derive(Debug)]
@@ -58,24 +57,11 @@ struct Open {
 
 /// A Silver commit is made at this many bytes of lines, however small they pack: central takes no object whose rows are
 /// larger than a gigabyte.
-const UNPACKED_BYTES_MAX: usize = 256 << 20;
+pub(super) const UNPACKED_BYTES_MAX: usize = 256 << 20;
 
 /// So many later versions, and so many lines of each, are tried before a plugin counts as broken.
 const PROBES_MAX: usize = 16;
 const PROBE_ROWS_MAX: usize = 1_000;
-
-/// Why a Bronze version could not be judged.
-enum Held {
-    /// The plugin fails on everything; Bronze keeps the lines until it is mended.
-    Plugin(PluginError),
-    Failed(EdgeError),
-}
-
-impl<E: Into<EdgeError>> From<E> for Held {
-    fn from(error: E) -> Self {
-        Self::Failed(error.into())
-    }
-}
 
 impl Stage {
     /// Judges until Bronze has ended and all of it is judged, or the plugin turns out broken on what is left.
@@ -244,60 +230,30 @@ impl Stage {
 
     /// Judges the lines of one Bronze version: all of them, or none.
     async fn judge(&mut self, open: &mut Open, entry: &Entry) -> Result<(), Held> {
-        let mut judged = Vec::new();
-        for add in entry.adds.iter().filter(|add| add.data_change) {
-            let day = self.day(entry.version, add)?;
-            let batches = match datafile::read(self.bronze.place(), entry.version, &add.path).await {
-                Err(_) if datafile::is_given_up(self.bronze.place(), &add.path).await? => {
-                    error!(file = add.path, "a data file of Bronze was given up; its lines have no verdict");
-                    continue;
-                }
-                batches => batches?,
-            };
-            for batch in batches {
-                let lines = of_sources(&batch, &self.sources)?;
-                if lines.num_rows() > 0 {
-                    let apply = || self.chain.apply(&lines);
-                    let verdicts = tokio::task::block_in_place(apply).map_err(Held::Plugin)?;
-                    judged.push((day, lines, verdicts));
-                }
-            }
-        }
+        let choose = |batch: &_| of_sources(batch, &self.sources);
+        let judged = judge::version(self.bronze.place(), entry, &choose, &mut self.chain).await?;
         let read_at = entry.time.unwrap_or_else(|| self.clock.now());
-        let verdicts = judged.iter().map(|(.., verdicts)| verdicts);
+        let verdicts = judged.iter().map(|judged| &judged.verdicts);
         self.rejects.admit(read_at, verdicts).map_err(Held::Plugin)?;
         // A Bronze version is of one day, so that no commit comes between its lines.
-        if let Some((day, ..)) = judged.first()
+        if let Some(JudgedLines { day, .. }) = judged.first()
             && open.pending.as_ref().is_some_and(|pending| pending.day != *day)
         {
             self.commit(open).await?;
         }
-        for (day, lines, verdicts) in judged {
-            open.unpacked_bytes += lines.get_array_memory_size();
-            self.add(open, day, &lines, &verdicts)?;
+        for judged in judged {
+            open.unpacked_bytes += judged.lines.get_array_memory_size();
+            self.add(open, &judged)?;
         }
         Ok(())
     }
 
-    fn add(
-        &mut self,
-        open: &mut Open,
-        day: Day,
-        lines: &RecordBatch,
-        verdicts: &Verdicts,
-    ) -> Result<(), TableError> {
+    fn add(&mut self, open: &mut Open, judged: &JudgedLines) -> Result<(), TableError> {
         let pending = match &mut open.pending {
             Some(pending) => pending,
-            None => open.pending.insert(self.silver.begin(day, self.clock.now())?),
+            None => open.pending.insert(self.silver.begin(judged.day, self.clock.now())?),
         };
-        let plugin = |dead: &Dead| self.plugins.get(dead.plugin).map_or("", |plugin| plugin.name.as_str());
-        let judged = Judged {
-            input: lines,
-            rows: &verdicts.rows,
-            source_rows: &verdicts.source_rows,
-            dropped: verdicts.dropped.len(),
-            dead: verdicts.dead.iter().map(|dead| (dead.row, plugin(dead), dead.reason.as_str())).collect(),
-        };
+        let judged = judged.by(&self.plugins);
         tokio::task::block_in_place(|| self.silver.add(pending, &judged))
     }
 
@@ -332,25 +288,4 @@ impl Stage {
         Progress::set(&self.progress.followed, followed);
         Ok(())
     }
-
-    fn day(&self, version: TableVersion, add: &Add) -> Result<Day, TableError> {
-        let value = add.partition_values.get(PARTITION).and_then(Option::as_deref);
-        value.and_then(Day::parse).ok_or_else(|| TableError::Entry {
-            table: self.bronze.place().url().to_string(),
-            version,
-            reason: format!("{} has no day as its partition", add.path),
-        })
-    }
-}
-
-/// The lines that come from one of `sources`.
-fn of_sources(batch: &RecordBatch, sources: &[String]) -> Result<RecordBatch, EdgeError> {
-    let Some(column) = batch.column_by_name("source") else { return Ok(batch.slice(0, 0)) };
-    let column = column.as_string::<i32>();
-    let chosen: BooleanArray =
-        (0..column.len()).map(|row| Some(sources.iter().any(|source| source == column.value(row)))).collect();
-    if chosen.true_count() == batch.num_rows() {
-        return Ok(batch.clone());
-    }
-    Ok(filter_record_batch(batch, &chosen)?)
 }

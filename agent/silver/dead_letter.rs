@@ -1,17 +1,17 @@
 //! The dead-letter table: a projection of the Silver logs.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use deltalake::kernel::Action;
-use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Mutex;
 
-use super::DeadObject;
+use super::Verdict;
 use crate::clock::Timestamp;
 use crate::store::Place;
 use crate::table::cursor::IDLE_VERSIONS_MAX;
-use crate::table::{Cursor, LocalTable, TableError, TableVersion, log};
+use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, log};
 
 /// The dead-letter table of a state folder, fed by all its pipelines.
 #[derive(Debug)]
@@ -46,24 +46,22 @@ impl DeadLetters {
         now: Timestamp,
     ) -> Result<TableVersion, TableError> {
         let _copying = self.copying.lock().await;
-        let mut actions = Vec::new();
+        let (mut adds, mut replaced) = (Vec::new(), HashSet::new());
         for number in from.0 + 1..=to.0 {
             let version = TableVersion(number);
             let entry = log::read(silver, version)
                 .await?
                 .ok_or_else(|| TableError::Gap { table: silver.url().to_string(), version })?;
-            let Some(found) = entry.info.get("verdict").and_then(|verdict| verdict.get("dead_letters"))
-            else {
-                continue;
-            };
-            let found: Option<DeadObject> =
-                Deserialize::deserialize(found).map_err(|e| TableError::Entry {
-                    table: silver.url().to_string(),
-                    version,
-                    reason: format!("dead letters: {e}"),
-                })?;
-            actions.extend(found.map(|dead| Action::Add(dead.add)));
+            let Some(verdict) = Verdict::of(silver, &entry)? else { continue };
+            if let Some(generation) = &verdict.generation {
+                replaced.extend(generation.replaced_dead_letters.iter().cloned());
+            }
+            adds.extend(verdict.into_units().into_iter().filter_map(|unit| Some(unit.dead_letters?.add)));
         }
+        // A file that came and went within these versions was never in the table.
+        adds.retain(|add| !replaced.contains(&add.path));
+        let mut actions: Vec<Action> = adds.into_iter().map(Action::Add).collect();
+        actions.extend(self.removals(&replaced).await?);
         if actions.is_empty() && to.0 - from.0 < IDLE_VERSIONS_MAX {
             return Ok(from);
         }
@@ -73,5 +71,15 @@ impl DeadLetters {
         // A start reads no entry of this table.
         self.table.set_anchor(version);
         Ok(to)
+    }
+
+    /// The actions that remove what is still there of the files at `paths`.
+    async fn removals(&self, paths: &HashSet<String>) -> Result<Vec<Action>, TableError> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
+        let Some(snapshot) = Snapshot::load(self.table.place()).await? else { return Ok(Vec::new()) };
+        let removals = snapshot.removals(|add| paths.contains(&add.path))?;
+        Ok(removals.into_iter().map(Action::Remove).collect())
     }
 }

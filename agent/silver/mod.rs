@@ -7,31 +7,38 @@
 //!   next start.
 //! - Numbers and digests of the landing objects are settled in the same commit, so that whatever is put
 //!   later is put alike each time.
+//! - A replay is one such commit: it removes what an earlier verdict on its range has added, and adds its own.
 
 pub mod columns;
 pub mod dead_letter;
+pub mod generation;
+pub mod live;
 pub mod open;
+mod put;
+pub mod unput;
 
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use deltalake::kernel::{Action, Add};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Day, Timestamp};
 use crate::store::Place;
-use crate::sync::landing::{BronzeRange, DEAD_LETTER, FOOTER_FORMAT, FOOTER_KEY, Footer, Seq};
-use crate::table::{Cursor, DataFile, DataFileWriter, Digest, LocalTable, TableError, TableVersion, log};
+use crate::sync::landing::{BronzeRange, Seq};
+use crate::table::{Cursor, DataFileWriter, Digest, LocalTable, TableError, TableVersion, log};
 use crate::transform::Fingerprint;
+use generation::{Generation, Unit};
+use put::{About, Put};
 
 pub use dead_letter::DeadLetters;
+pub use live::{Live, Scope};
 pub use open::OpenError;
 
-/// The version of the form of [`Verdict`].
+/// The version of the form of [`Verdict`], and that of one with a generation.
 const FORMAT: u32 = 1;
+const GENERATION_FORMAT: u32 = 2;
 
 /// What a Silver commit says beside its rows.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,6 +57,33 @@ pub struct Verdict {
     pub rows: Option<Object>,
     /// The landing object made of the dead letters, with the action that adds its file to their table.
     pub dead_letters: Option<DeadObject>,
+    /// What a replay made instead of what was there; `rows` and `dead_letters` are none then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<Generation>,
+}
+
+impl Verdict {
+    /// The verdict of an entry of the log of the Silver table at `place`, if it is one.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn of(place: &Place, entry: &log::Entry) -> Result<Option<Self>, TableError> {
+        let verdict = entry.info.get("verdict").map(Self::deserialize).transpose();
+        verdict.map_err(|e| TableError::Entry {
+            table: place.url().to_string(),
+            version: entry.version,
+            reason: format!("verdict: {e}"),
+        })
+    }
+
+    /// The runs of Bronze versions that were judged together, in order: of a replay several.
+    pub fn into_units(self) -> Vec<Unit> {
+        let Self { bronze, counts, rows, dead_letters, generation, .. } = self;
+        match generation {
+            Some(generation) => generation.units,
+            None => vec![Unit { bronze, counts, rows, dead_letters }],
+        }
+    }
 }
 
 /// What became of the lines of a Bronze range: `lines = judged rows + dropped + dead`.
@@ -66,12 +100,22 @@ pub struct Counts {
 }
 
 impl Counts {
-    fn plus(self, more: Self) -> Self {
+    /// The sum.
+    pub fn plus(self, more: Self) -> Self {
         Self {
             lines: self.lines + more.lines,
             rows: self.rows + more.rows,
             dropped: self.dropped + more.dropped,
             dead: self.dead + more.dead,
+        }
+    }
+
+    fn minus(self, less: Self) -> Self {
+        Self {
+            lines: self.lines.saturating_sub(less.lines),
+            rows: self.rows.saturating_sub(less.rows),
+            dropped: self.dropped.saturating_sub(less.dropped),
+            dead: self.dead.saturating_sub(less.dead),
         }
     }
 }
@@ -125,6 +169,9 @@ pub struct Ledger {
     pub dead_letters: Tip,
     /// What became of all lines since the table began.
     pub totals: Counts,
+    /// How often lines were replayed.
+    #[serde(default)]
+    pub generation: u64,
 }
 
 impl Ledger {
@@ -182,6 +229,8 @@ pub struct Pending {
     dead: DataFileWriter,
     counts: Counts,
     processed_at: Timestamp,
+    /// The number of the object that its rows are to become.
+    seq: Seq,
 }
 
 impl Pending {
@@ -244,18 +293,7 @@ impl Silver {
     /// # Errors
     /// The table's columns cannot be written as Parquet.
     pub fn begin(&self, day: Day, now: Timestamp) -> Result<Pending, TableError> {
-        let place = self.table.place();
-        Ok(Pending {
-            day,
-            rows: DataFileWriter::try_new(place, &self.columns, writer_properties())?,
-            dead: DataFileWriter::try_new(
-                self.dead_letters.table().place(),
-                &columns::dead_letter_columns(),
-                writer_properties(),
-            )?,
-            counts: Counts::default(),
-            processed_at: now,
-        })
+        self.begin_after(&self.ledger, day, now)
     }
 
     /// Adds the judgement of one batch of lines.
@@ -263,14 +301,13 @@ impl Silver {
     /// # Errors
     /// The rows do not have the table's columns.
     pub fn add(&self, pending: &mut Pending, judged: &Judged<'_>) -> Result<(), TableError> {
-        let seq = self.ledger.rows.next_seq();
         let schema = |source| TableError::Schema { table: self.table.place().url().to_string(), source };
         let mut sources = judged.source_rows;
         for rows in judged.rows {
             let (of_these, later) = sources.split_at_checked(rows.num_rows()).unwrap_or((sources, &[]));
             sources = later;
             let origin = columns::Origin { input: judged.input, source_rows: of_these };
-            let rows = columns::silver_rows(&self.columns, &origin, rows, pending.processed_at, seq);
+            let rows = columns::silver_rows(&self.columns, &origin, rows, pending.processed_at, pending.seq);
             pending.rows.write(&rows.map_err(schema)?)?;
         }
         let dead = columns::dead_letter_rows(judged, &self.name, pending.processed_at).map_err(schema)?;
@@ -306,25 +343,19 @@ impl Silver {
             counts: Counts::default(),
             rows: None,
             dead_letters: None,
+            generation: None,
         };
         let mut ledger = self.ledger;
-        if let Some(Pending { day, rows, dead, counts, .. }) = pending {
-            verdict.counts = counts;
-            ledger.totals = ledger.totals.plus(counts);
-            if dead.rows() > 0 {
-                let place = self.dead_letters.table().place();
-                let file = self.finish(dead, DEAD_LETTER, ledger.dead_letters, &verdict)?;
-                let add = file.put(place, day, now).await?;
-                let object = object(&add, &file, ledger.dead_letters);
-                ledger.dead_letters = ledger.dead_letters.moved_to(&object);
-                actions.push(Cursor::DeadLetterSeq.at(object.seq.0 as i64));
-                verdict.dead_letters = Some(DeadObject { object, add });
+        if let Some(pending) = pending {
+            verdict.counts = pending.counts;
+            ledger.totals = ledger.totals.plus(pending.counts);
+            let about = About { bronze: &verdict.bronze, plugins, replaced: Default::default() };
+            let Put { rows, dead_letters } = self.put(pending, about, &mut ledger, now).await?;
+            if let Some(dead) = &dead_letters {
+                actions.push(Cursor::DeadLetterSeq.at(dead.object.seq.0 as i64));
             }
-            if rows.rows() > 0 {
-                let file = self.finish(rows, &self.name, ledger.rows, &verdict)?;
-                let add = file.put(self.table.place(), day, now).await?;
-                let object = object(&add, &file, ledger.rows);
-                ledger.rows = ledger.rows.moved_to(&object);
+            verdict.dead_letters = dead_letters;
+            if let Some((object, add)) = rows {
                 actions.push(Cursor::Seq.at(object.seq.0 as i64));
                 actions.push(Action::Add(add));
                 verdict.rows = Some(object);
@@ -339,45 +370,4 @@ impl Silver {
         self.judges = Some(plugins.to_vec());
         Ok(verdict)
     }
-
-    fn finish(
-        &self,
-        writer: DataFileWriter,
-        table: &str,
-        tip: Tip,
-        verdict: &Verdict,
-    ) -> Result<DataFile, TableError> {
-        let plugins = verdict.plugins.iter().map(|plugin| serde_json::to_value(plugin).unwrap_or_default());
-        let footer = Footer {
-            format: FOOTER_FORMAT,
-            table: table.to_owned(),
-            host: self.host.clone(),
-            table_id: self.table.id().to_owned(),
-            seq: tip.next_seq(),
-            part: 1,
-            parts: 1,
-            bronze: verdict.bronze.clone(),
-            previous: tip.digest,
-            plugins: plugins.collect(),
-        };
-        let footer = serde_json::to_string(&footer).map_err(|e| TableError::Entry {
-            table: self.table.place().url().to_string(),
-            version: self.table.version().next(),
-            reason: e.to_string(),
-        })?;
-        tokio::task::block_in_place(|| writer.finish(&[(FOOTER_KEY, footer)]))
-    }
-}
-
-fn object(add: &Add, file: &DataFile, tip: Tip) -> Object {
-    Object { path: add.path.clone(), seq: tip.next_seq(), digest: file.digest() }
-}
-
-/// Dictionaries for what repeats, zstd 1, and no page statistics: fast to write, small to ship.
-fn writer_properties() -> WriterProperties {
-    WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .set_max_row_group_row_count(Some(131_072))
-        .build()
 }

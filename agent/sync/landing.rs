@@ -17,8 +17,12 @@ use crate::table::{Digest, TableVersion};
 /// The key of the Parquet key-value metadata that holds a [`Footer`] as JSON.
 pub const FOOTER_KEY: &str = "logsmith";
 
-/// The version of the footer's form.
+/// The version of the footer's form, where an object only adds rows.
 pub const FOOTER_FORMAT: u32 = 1;
+
+/// The version of the footer's form, where the rows replace others: whoever does not know it refuses the object, and
+/// does not count lines twice.
+pub const REPLACING_FORMAT: u32 = 2;
 
 /// The folder, below the central URL, that hosts write to.
 pub const LANDING: &str = "landing";
@@ -125,7 +129,7 @@ pub struct BronzeRange {
 /// What an object says of itself, in its Parquet footer, so that it can be judged without its name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Footer {
-    /// [`FOOTER_FORMAT`].
+    /// [`FOOTER_FORMAT`], or [`REPLACING_FORMAT`] with `replaces`.
     pub format: u32,
     /// The fleet table.
     pub table: String,
@@ -145,6 +149,34 @@ pub struct Footer {
     pub previous: Option<Digest>,
     /// The plugins that made the rows: name, version, sha256, config hash.
     pub plugins: Vec<Value>,
+    /// What its rows stand in place of, where a replay made them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Replaced>,
+}
+
+/// The rows that an object replaces: those of earlier objects of its own stream, be they replaced already by an object
+/// between. All that is said here is true of each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replaced {
+    /// The generation of the stream that the object belongs to: 1 for the first replay.
+    pub generation: u64,
+    /// The pipeline; in the table of dead letters nothing else tells whose they are.
+    pub pipeline: String,
+    /// The numbers of the objects, in ascending runs from a first to a last.
+    pub objects: Vec<(Seq, Seq)>,
+    /// The first and the last `ingested_at`, in microseconds.
+    pub ingested_at: (i64, i64),
+    /// The first and the last `processed_at`, in microseconds. It tells the rows from those of another stream of the
+    /// host, which has the same numbers.
+    pub processed_at: (i64, i64),
+}
+
+impl Replaced {
+    /// Whether the object with this number is replaced.
+    pub fn has(&self, seq: Seq) -> bool {
+        let next = self.objects.partition_point(|(_, last)| *last < seq);
+        self.objects.get(next).is_some_and(|(first, _)| *first <= seq)
+    }
 }
 
 impl Footer {

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::json;
 use tracing::{error, info, warn};
 
@@ -13,10 +12,11 @@ use super::landing::{DEAD_LETTER, ObjectName, StreamId};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
 use crate::shutdown::Shutdown;
+use crate::silver::generation::Unit;
 use crate::silver::{Object, Verdict};
 use crate::store::{Place, Put};
 use crate::table::cursor::IDLE_VERSIONS_MAX;
-use crate::table::{Cursor, LocalTable, TableError, TableVersion, datafile, log};
+use crate::table::{Cursor, Entry, LocalTable, TableError, TableVersion, datafile, log};
 
 /// One Silver table on its way to the landing.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub async fn sync(
         let Some(entry) = log::read(place, version).await? else {
             return Err(TableError::Gap { table: place.url().to_string(), version });
         };
-        for (local, name, object) in objects(state, version, &entry.info)? {
+        for (local, name, object) in objects(state, &entry)? {
             if put_one(state, &local, version, &name, &object, shutdown).await? == Attempt::Stopped {
                 return Ok(Synced::Stopped);
             }
@@ -79,17 +79,8 @@ pub async fn sync(
 }
 
 /// The objects of one Silver version: where the file lies, the object's name, and what the verdict says of it.
-fn objects(
-    state: &Sync,
-    version: TableVersion,
-    info: &serde_json::Value,
-) -> Result<Vec<(Place, ObjectName, Object)>, TableError> {
-    let Some(verdict) = info.get("verdict") else { return Ok(Vec::new()) };
-    let verdict = Verdict::deserialize(verdict).map_err(|e| TableError::Entry {
-        table: state.silver.place().url().to_string(),
-        version,
-        reason: format!("verdict: {e}"),
-    })?;
+fn objects(state: &Sync, entry: &Entry) -> Result<Vec<(Place, ObjectName, Object)>, TableError> {
+    let Some(verdict) = Verdict::of(state.silver.place(), entry)? else { return Ok(Vec::new()) };
     let name = |table: &str, object: &Object| ObjectName {
         stream: StreamId {
             table: table.to_owned(),
@@ -100,12 +91,14 @@ fn objects(
         part: 1,
         digest: object.digest.to_string(),
     };
-    let rows = verdict.rows.map(|rows| (state.silver.place().clone(), name(&state.name, &rows), rows));
-    let dead = verdict
-        .dead_letters
-        .map(|dead| (state.dead_letters.clone(), name(DEAD_LETTER, &dead.object), dead.object));
     // Dead letters first: whoever counts rows centrally then never sees rows without their rejects.
-    Ok(dead.into_iter().chain(rows).collect())
+    let of_unit = |unit: Unit| {
+        let dead = unit.dead_letters.map(|dead| dead.object);
+        let dead = dead.map(|dead| (state.dead_letters.clone(), name(DEAD_LETTER, &dead), dead));
+        let rows = unit.rows.map(|rows| (state.silver.place().clone(), name(&state.name, &rows), rows));
+        dead.into_iter().chain(rows)
+    };
+    Ok(verdict.into_units().into_iter().flat_map(of_unit).collect())
 }
 
 #[derive(PartialEq)]

@@ -184,6 +184,7 @@ impl Lake {
             bronze: BronzeRange { table_id: "b".into(), first: TableVersion(1), last: TableVersion(1) },
             previous: self.previous,
             plugins: Vec::new(),
+            replaces: None,
         };
         let (batch, json) = (batch(rows), serde_json::to_string(&footer).unwrap());
         let pairs = [(FOOTER_KEY, json)];

@@ -36,6 +36,7 @@ mod power_loss;
 mod quarantine;
 mod readme;
 mod refusal;
+mod replay;
 mod restart;
 mod rotation;
 mod shipped;
