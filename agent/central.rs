@@ -53,6 +53,12 @@ impl fmt::Display for Report {
         let mut lines = Vec::new();
         for (name, table) in &self.folded.tables {
             lines.push(format!("silver/{name}: {} objects, {} rows folded", table.objects, table.rows));
+            if table.out_of_reach > 0 {
+                lines.push(format!(
+                    "  {} rows of a replay left out: their days are over, and stay as the views have counted them",
+                    table.out_of_reach
+                ));
+            }
             lines.extend(table.failure.iter().map(|failure| format!("  failed: {failure}")));
             lines.extend(
                 table.quarantined.iter().map(|bad| format!("  quarantine: {}: {}", bad.object, bad.reason)),
@@ -62,6 +68,15 @@ impl fmt::Display for Report {
         let odd = self.folded.unusable.iter().map(|name| name.escape_debug());
         lines.extend(odd.map(|name| format!("remove by hand: `{name}`: no client can name this object")));
         for ViewReport { view, result } in &self.views {
+            if let Ok(update) = result
+                && update.sealed > 0
+            {
+                lines.push(format!(
+                    "gold/{view}: {} partitions still count rows that a replay has replaced: what else they count is \
+                     no longer in Silver",
+                    update.sealed
+                ));
+            }
             lines.push(match result {
                 Ok(update) => match update.silver {
                     Some(version) => format!(

@@ -20,10 +20,10 @@ mod transform;
 
 pub use housekeeping::{DiskUse, disk_use};
 pub use notes::{held_reason, refused_configuration, refused_reason};
-pub use trace::{LineId, Trace, trace};
 pub use replay::{
     Changed, Difference, LeftOut, Range, ReplayError, Replayed, Request, Since, difference, replay,
 };
+pub use trace::{LineId, Trace, trace};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -54,3 +54,8 @@ pub(super) fn by_day(batches: &[RecordBatch]) -> Result<BTreeMap<Day, Vec<Record
     }
     Ok(days)
 }
+
+/// How many rows these are.
+pub(super) fn rows(batches: &[RecordBatch]) -> u64 {
+    batches.iter().map(|batch| batch.num_rows() as u64).sum()
+}

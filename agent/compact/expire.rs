@@ -9,7 +9,7 @@ use super::{CompactError, SILVER};
 use crate::clock::{Clock, Day};
 use crate::config::Central;
 use crate::table::schema::PARTITION;
-use crate::table::{Commit, Snapshot, log};
+use crate::table::{Commit, Cursor, Snapshot, log};
 
 /// Takes the days out of a fleet table that are over by the configuration; returns how many files these had.
 ///
@@ -31,6 +31,9 @@ pub async fn expire(config: &Central, table: &str, clock: &dyn Clock) -> Result<
     if files == 0 {
         return Ok(0);
     }
+    // Rows of these days that come again by a replay have nothing to replace.
+    let before = snapshot.cursor(&Cursor::Expired).await?;
+    actions.push(Cursor::Expired.at(before.unwrap_or(i64::MIN).max(i64::from(first.0))));
     actions.push(log::commit_info("DELETE", json!({ "before": first.to_string() }), clock.now()));
     match log::append(&place, snapshot.version().next(), &actions).await? {
         Commit::Done(_) => Ok(files),

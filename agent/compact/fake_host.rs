@@ -13,7 +13,9 @@ use parquet::file::properties::WriterProperties;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Central, View};
 use crate::store::{Place, StoreOptions};
-use crate::sync::landing::{BronzeRange, FOOTER_FORMAT, FOOTER_KEY, Footer, ObjectName, Seq, StreamId};
+use crate::sync::landing::{
+    BronzeRange, FOOTER_FORMAT, FOOTER_KEY, Footer, ObjectName, REPLACING_FORMAT, Replaced, Seq, StreamId,
+};
 use crate::table::{DataFile, Digest, TableVersion};
 
 /// Midnight of 2026-11-20, UTC, in microseconds.
@@ -164,6 +166,23 @@ impl FakeHost {
     pub async fn put(&mut self, rows: &[Row]) -> ObjectName {
         let batch = self.batch(rows);
         self.put_batch(&batch).await
+    }
+
+    /// Puts rows as the next object, in place of those of objects `first` to `last`, ingested in this span.
+    pub async fn replace(&mut self, rows: &[Row], (first, last): (u64, u64), span: (i64, i64)) -> ObjectName {
+        let batch = self.batch(rows);
+        let replaces = Replaced {
+            generation: 1,
+            pipeline: self.stream.table.clone(),
+            objects: vec![(Seq(first), Seq(last))],
+            ingested_at: span,
+            processed_at: (span.0 + 1_000_000, span.1 + 1_000_000),
+        };
+        let footer = Footer { format: REPLACING_FORMAT, replaces: Some(replaces), ..self.footer(1, 1) };
+        let (name, bytes) = self.object(&batch, &footer);
+        self.put_as(&name, bytes).await;
+        self.advance(&name);
+        name
     }
 
     /// Puts a batch as the next object, in one part.

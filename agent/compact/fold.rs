@@ -17,9 +17,10 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 
 use super::columns::{self, Columns, HOST, TIME};
-use super::history::{self, Consumed, Made, ObjectId, StreamObjects};
+use super::history::{self, Consumed, Made, ObjectId, ReplacedObjects, StreamObjects};
 use super::object::Opened;
 use super::plan::Position;
+use super::replace::{self, Replacement};
 use super::validate::Refusal;
 use super::{CompactError, Quarantined, SILVER, days};
 use crate::clock::{Clock, Day};
@@ -82,23 +83,36 @@ impl Target {
         })
     }
 
+    /// The first day that retention has not taken out of it; `None` if it has taken nothing.
+    fn first_kept(&self) -> Option<Day> {
+        let day = self.cursors.get(&Cursor::Expired.to_string())?;
+        i32::try_from(*day).ok().map(Day)
+    }
+
     /// Its version; `None` before it is made.
     pub fn version(&self) -> Option<TableVersion> {
         self.version
     }
 }
 
+/// Rows, by day, each batch with the host that it is of.
+type HostRows = BTreeMap<Day, Vec<(Arc<str>, RecordBatch)>>;
+
 /// What one commit is to hold.
 #[derive(Debug)]
 pub(super) struct Slice {
     columns: Columns,
     renames: Arc<[Rename]>,
-    days: BTreeMap<Day, Vec<(Arc<str>, RecordBatch)>>,
+    days: HostRows,
     streams: BTreeMap<StreamId, (Position, StreamObjects)>,
     /// Objects out of quarantine, each of which sets a cursor of its own.
     requeued: Vec<ObjectName>,
     made: Vec<Made>,
     unpacked_bytes: usize,
+    /// What leaves the table.
+    replacements: Vec<Replacement>,
+    /// The first day that retention has left in the table.
+    first_kept: Option<Day>,
     /// Where the objects lie that it consumes.
     pub consumed: Vec<Path>,
     /// Those of them that it refuses.
@@ -107,6 +121,8 @@ pub(super) struct Slice {
     pub objects: u64,
     /// Rows that it holds.
     pub rows: u64,
+    /// Rows of a replay that are left out, because retention has taken the rows that they would replace.
+    pub out_of_reach: u64,
 }
 
 impl Slice {
@@ -120,10 +136,13 @@ impl Slice {
             requeued: Vec::new(),
             made: Vec::new(),
             unpacked_bytes: 0,
+            replacements: Vec::new(),
+            first_kept: target.first_kept(),
             consumed: Vec::new(),
             quarantined: Vec::new(),
             objects: 0,
             rows: 0,
+            out_of_reach: 0,
         }
     }
 
@@ -172,18 +191,41 @@ impl Slice {
         let schema = columns::renamed(&opened.schema, &self.renames)?;
         let named = |batch: RecordBatch| RecordBatch::try_new(Arc::clone(&schema), batch.columns().to_vec());
         let batches: Result<Vec<_>, _> = opened.batches.into_iter().map(named).collect();
-        let days = days::by_day(&batches.map_err(|e| Refusal::Column(e.to_string()))?)?;
+        let unfit = |e: ArrowError| Refusal::Column(e.to_string());
+        let mut days = days::by_day(&batches.map_err(unfit)?)?;
+        let replaced = opened.footer.replaces;
+        let replacement = replaced.map(|replaced| Replacement { name: name.clone(), replaced });
+        let left = replacement.as_ref().map(|replacement| self.without(replacement)).transpose();
+        let left = left.map_err(unfit)?;
         self.columns.merge(&schema)?;
         history::note(&mut self.made, name, &opened.footer.plugins);
         self.unpacked_bytes += opened.bytes;
+        if let (Some(replacement), Some(left)) = (replacement, left) {
+            self.out_of_reach += replace::within_reach(&mut days, self.first_kept);
+            self.rows = left.values().flatten().map(|(_, batch)| batch.num_rows() as u64).sum();
+            self.days = left;
+            self.replacements.push(replacement);
+        }
         let host: Arc<str> = Arc::from(name.stream.host.as_str());
         for (day, batches) in days {
-            self.rows += batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
+            self.rows += days::rows(&batches);
             let of_day = self.days.entry(day).or_default();
             of_day.extend(batches.into_iter().map(|batch| (Arc::clone(&host), batch)));
         }
         self.objects += 1;
         Ok(())
+    }
+
+    /// The rows that it holds without those that are replaced.
+    fn without(&self, replacement: &Replacement) -> Result<HostRows, ArrowError> {
+        let of_host = |(host, batch): &(Arc<str>, RecordBatch)| {
+            let left = replace::left(batch.clone(), Some(host), std::slice::from_ref(replacement))?;
+            Ok((Arc::clone(host), left))
+        };
+        let of_day = |(day, batches): (&Day, &Vec<(Arc<str>, RecordBatch)>)| {
+            Ok((*day, batches.iter().map(of_host).collect::<Result<_, ArrowError>>()?))
+        };
+        self.days.iter().map(of_day).collect()
     }
 }
 
@@ -216,6 +258,15 @@ pub(super) async fn commit(
         }
     }
     let mut consumed = Consumed { made: slice.made, ..Consumed::default() };
+    if let (Some(version), false) = (target.version, slice.replacements.is_empty()) {
+        // The files of another version are not those that this one replaces.
+        let snapshot = Snapshot::load(&target.place).await?.filter(|snapshot| snapshot.version() == version);
+        let Some(snapshot) = snapshot else { return Ok(Commit::Conflict) };
+        let removal = replace::remove(&target.place, &snapshot, &slice.replacements, now).await?;
+        consumed.kept = (removal.rows > 0).then_some(removal.kept);
+        actions.extend(removal.actions);
+    }
+    consumed.replaced = slice.replacements.into_iter().map(ReplacedObjects::of).collect();
     for (stream, (position, objects)) in slice.streams {
         actions.extend(position.actions(&stream));
         position.note(&stream, &mut target.cursors);

@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::replace::Replacement;
 use crate::clock::Timestamp;
 use crate::store::Place;
-use crate::sync::landing::{ObjectName, Seq, StreamId};
+use crate::sync::landing::{ObjectName, Replaced, Seq, StreamId};
 use crate::table::{Entry, Snapshot, TableError, TableVersion, log};
 use crate::transform::Fingerprint;
 
@@ -23,6 +24,37 @@ pub(super) struct Consumed {
     /// Which plugins made the rows that it adds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub made: Vec<Made>,
+    /// Objects whose rows leave the table, because rows that the commit adds replace them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<ReplacedObjects>,
+    /// The files, among those that it adds, that hold what is left of others: their rows are not new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Vec<String>>,
+}
+
+/// The files that a commit of fleet Silver adds for what it took out of others, given what it says of itself; `None` if
+/// it took no rows out of the table.
+pub fn kept(info: &serde_json::Value) -> Option<Vec<String>> {
+    Consumed::deserialize(info).ok()?.kept
+}
+
+/// Objects of a stream whose rows an object of it has replaced.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ReplacedObjects {
+    host: String,
+    table_id: String,
+    /// The number of the object that replaces them.
+    by: Seq,
+    replaced: Replaced,
+}
+
+impl ReplacedObjects {
+    /// What a commit says of `replacement`.
+    pub fn of(replacement: Replacement) -> Self {
+        let Replacement { name, replaced } = replacement;
+        let StreamId { host, table_id, .. } = name.stream;
+        Self { host, table_id, by: name.seq, replaced }
+    }
 }
 
 /// Which plugins made the rows of some objects of a stream.
@@ -117,6 +149,8 @@ pub(super) struct Known {
     pub quarantined: HashSet<ObjectName>,
     /// Those for whose number any object was consumed.
     pub told: HashSet<ObjectName>,
+    /// Those whose rows were replaced, with the number of the object that did it.
+    pub replaced: HashMap<ObjectName, Seq>,
 }
 
 /// What commits up to `version` say of `objects`, which the cursors have passed.
@@ -140,6 +174,11 @@ pub(super) async fn consumed(
     while let (false, Some(at)) = (wanted.is_empty(), version) {
         let Some(entry) = log::read(place, at).await? else { break };
         let consumed: Consumed = serde_json::from_value(entry.info).unwrap_or_default();
+        for ReplacedObjects { host, table_id, by, replaced } in consumed.replaced {
+            let names = wanted.get(&(host, table_id)).into_iter().flatten();
+            let names = names.filter(|name| replaced.has(name.seq));
+            known.replaced.extend(names.map(|name| ((*name).clone(), by)));
+        }
         for Requeued { host, table_id, object } in consumed.requeued {
             let names = wanted.get(&(host, table_id)).into_iter().flatten();
             known.folded.extend(names.filter(|name| id(name) == object).map(|name| (*name).clone()));
@@ -246,7 +285,7 @@ async fn first_since(
 }
 
 fn in_entry(entry: Entry, table: &str, host: &str, seq: Seq) -> Option<Origin> {
-    let Consumed { streams, requeued, made } = serde_json::from_value(entry.info).ok()?;
+    let Consumed { streams, requeued, made, .. } = serde_json::from_value(entry.info).ok()?;
     let folded = streams.into_iter().flat_map(|stream| {
         let StreamObjects { host, table_id, folded, .. } = stream;
         folded.into_iter().map(move |object| Requeued {

@@ -4,9 +4,11 @@
 //! version after the one that was read; where another job is at work it is left to a later pass.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use deltalake::datafusion::error::DataFusionError;
-use deltalake::datafusion::physical_plan::execute_stream;
+use deltalake::datafusion::execution::SendableRecordBatchStream;
+use deltalake::datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
 use deltalake::kernel::{Action, Add};
 use futures::StreamExt;
@@ -119,21 +121,54 @@ async fn rewrite(
     files: &[Add],
     now: Timestamp,
 ) -> Result<Add, CompactError> {
-    let failed = |source: DataFusionError| CompactError::Merge {
-        table: place.url().to_string(),
-        source: Box::new(source),
-    };
-    let schema = snapshot.schema()?;
-    let columns = Columns::of_table(&schema).of_files();
-    let context = SessionContext::new_with_config(SessionConfig::new().with_batch_size(BATCH_ROWS));
-    context.register_object_store(place.url(), std::sync::Arc::clone(place.store()));
-    let plan = Files::new(place, &schema, files).and_then(|files| files.merged(&ORDER)).map_err(failed)?;
-    let mut rows = execute_stream(plan, context.task_ctx()).map_err(failed)?;
+    let columns = Columns::of_table(&*snapshot.schema()?).of_files();
+    let mut rows = rows_of(place, snapshot, files)?;
     let mut writer = DataFileWriter::try_new(place, &columns, properties())?;
     while let Some(batch) = rows.next().await {
-        writer.write(&batch.map_err(failed)?)?;
+        writer.write(&batch.map_err(|source| failed(place, source))?)?;
     }
     Ok(writer.finish(&[])?.put(place, day, now).await?)
+}
+
+/// The rows of `files` together, in [`ORDER`]. Holds a batch of each file, not the files.
+///
+/// # Errors
+/// A file cannot be read as one of this table.
+pub(super) fn rows_of(
+    place: &Place,
+    snapshot: &Snapshot,
+    files: &[Add],
+) -> Result<SendableRecordBatchStream, CompactError> {
+    let plan = Files::new(place, &*snapshot.schema()?, files).and_then(|files| files.merged(&ORDER));
+    plan.and_then(|plan| run(place, plan)).map_err(|source| failed(place, source))
+}
+
+/// Those columns of one file that the table has, of `columns`.
+///
+/// # Errors
+/// The file cannot be read as one of this table.
+pub(super) fn columns_of(
+    place: &Place,
+    snapshot: &Snapshot,
+    file: &Add,
+    columns: &[&str],
+) -> Result<SendableRecordBatchStream, CompactError> {
+    let schema = snapshot.schema()?;
+    let there: Vec<&str> =
+        columns.iter().copied().filter(|name| schema.column_with_name(name).is_some()).collect();
+    let files = Files::new(place, &schema, std::slice::from_ref(file));
+    let plan = files.and_then(|files| files.projected(&there));
+    plan.and_then(|plan| run(place, plan)).map_err(|source| failed(place, source))
+}
+
+fn run(place: &Place, plan: Arc<dyn ExecutionPlan>) -> Result<SendableRecordBatchStream, DataFusionError> {
+    let context = SessionContext::new_with_config(SessionConfig::new().with_batch_size(BATCH_ROWS));
+    context.register_object_store(place.url(), Arc::clone(place.store()));
+    execute_stream(plan, context.task_ctx())
+}
+
+pub(super) fn failed(place: &Place, source: DataFusionError) -> CompactError {
+    CompactError::Merge { table: place.url().to_string(), source: Box::new(source) }
 }
 
 #[cfg(test)]

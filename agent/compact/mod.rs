@@ -9,6 +9,7 @@
 //!   finds the objects again, behind the cursors, and the log tells that they were consumed.
 //! - The host of a row is the one in the landing prefix: there a host's key can write, and nowhere else.
 //! - What a pass holds in memory has a bound, whatever the landing holds and whatever its objects claim to be.
+//! - Rows that a replay made anew leave the table in the commit that brings the new ones: see [`replace`].
 //! - No value is cast to another type, and no row is dropped in silence: what is not folded lies in quarantine, or
 //!   waits and is told.
 
@@ -27,6 +28,7 @@ mod pages;
 mod pass;
 mod plan;
 mod quarantine;
+mod replace;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -48,7 +50,7 @@ use crate::table::{TableError, TableVersion};
 use pass::Pass;
 
 pub use expire::expire;
-pub use history::{Origin, origin};
+pub use history::{Origin, kept, origin};
 pub use merge::merge;
 pub use plan::{Gap, Left};
 pub use settle::{Requeued, Settled, accept, in_quarantine, requeue};
@@ -131,6 +133,8 @@ pub struct TableReport {
     pub objects: u64,
     /// Rows folded in.
     pub rows: u64,
+    /// Rows of replays that were not folded in: retention has taken the days of the rows that they would replace.
+    pub out_of_reach: u64,
     /// Objects that had been consumed before, and were put again or not yet deleted.
     pub duplicates: u64,
     /// Objects put into quarantine; the first thousand of them.
@@ -175,6 +179,7 @@ impl TableReport {
     fn add(&mut self, further: Self) {
         self.objects += further.objects;
         self.rows += further.rows;
+        self.out_of_reach += further.out_of_reach;
         self.duplicates += further.duplicates;
         self.conflicts += further.conflicts;
         further.quarantined.into_iter().for_each(|bad| self.note(bad));

@@ -89,7 +89,7 @@ impl<'a> Pass<'a> {
             if slice.is_empty() {
                 continue;
             }
-            let (objects, rows) = (slice.objects, slice.rows);
+            let (objects, rows, out_of_reach) = (slice.objects, slice.rows, slice.out_of_reach);
             let consumed = std::mem::take(&mut slice.consumed);
             let quarantined = std::mem::take(&mut slice.quarantined);
             match fold::commit(slice, &mut target, self.clock).await? {
@@ -98,6 +98,7 @@ impl<'a> Pass<'a> {
             }
             report.objects += objects;
             report.rows += rows;
+            report.out_of_reach += out_of_reach;
             quarantined.into_iter().for_each(|bad| report.note(bad));
             self.consumed.extend(consumed);
         }

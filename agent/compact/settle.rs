@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::fold::{self, Slice, Target};
+use super::history::Known;
 use super::object::{self, OBJECT_BYTES_MAX, UNPACKED_BYTES_MAX};
 use super::plan::{Chain, Gap, Position};
 use super::quarantine::{QUARANTINE, REASON};
@@ -87,9 +88,13 @@ pub async fn requeue(config: &Central, object: &str, clock: &dyn Clock) -> Resul
     let place = lake.join(SILVER).join(&name.stream.table);
     for _ in 0..ATTEMPTS {
         let mut target = Target::load(config, &name.stream.table).await?;
-        if is_folded(&place, &target, &name).await? {
+        let known = known(&place, &target, &name).await?;
+        if known.folded.contains(&name) {
             clear(lake, &kept).await?;
             return Ok(Requeued::Before);
+        }
+        if let Some(by) = known.replaced.get(&name) {
+            return Ok(Requeued::Refused(Refusal::Replaced(by.0)));
         }
         let Some(bytes) = fetch(lake, &kept).await? else {
             return Err(unknown("it is not in quarantine".to_owned()));
@@ -126,12 +131,15 @@ pub async fn in_quarantine(config: &Central, folder: &str) -> Result<Vec<String>
     Ok(names)
 }
 
-async fn is_folded(place: &Place, target: &Target, name: &ObjectName) -> Result<bool, CompactError> {
-    let Some(version) = target.version() else { return Ok(false) };
+async fn known(place: &Place, target: &Target, name: &ObjectName) -> Result<Known, CompactError> {
+    let mut known = match target.version() {
+        Some(version) => history::consumed(place, version, [name]).await?,
+        None => Known::default(),
+    };
     if target.cursors.contains_key(&Cursor::Requeued(name.digest.clone()).to_string()) {
-        return Ok(true);
+        known.folded.insert(name.clone());
     }
-    Ok(history::consumed(place, version, [name]).await?.folded.contains(name))
+    Ok(known)
 }
 
 async fn fetch(lake: &Place, kept: &str) -> Result<Option<Result<bytes::Bytes, Refusal>>, StoreError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::object::Opened;
 use super::plan::Chain;
-use crate::sync::landing::{FOOTER_FORMAT, Footer, ObjectName};
+use crate::sync::landing::{FOOTER_FORMAT, Footer, ObjectName, REPLACING_FORMAT, Replaced, Seq};
 use crate::table::Digest;
 
 /// Why an object is put into quarantine.
@@ -47,6 +47,9 @@ pub enum Refusal {
     /// Its number was passed without any object.
     #[error("its number {0} had been given up: `requeue` brings its rows in")]
     Late(u64),
+    /// Its rows were replaced before they came.
+    #[error("its rows were replaced by those of object {0}, which a replay made")]
+    Replaced(u64),
     /// The parts of one number disagree on how many they are.
     #[error("the parts of its number disagree on how many they are")]
     Parts,
@@ -87,6 +90,7 @@ impl Refusal {
             Self::Identity { .. } => "identity",
             Self::Fork(_) => "fork",
             Self::Late(_) => "late",
+            Self::Replaced(_) => "replaced",
             Self::Parts => "parts",
             Self::Chain { .. } => "chain",
             Self::Column(_) => "column",
@@ -120,8 +124,16 @@ pub(super) enum Verdict {
 /// # Errors
 /// Where they contradict each other.
 pub(super) fn agree(footer: &Footer, name: &ObjectName) -> Result<(), Refusal> {
-    if footer.format != FOOTER_FORMAT {
-        return Err(Refusal::Footer(format!("its format is {}, not {FOOTER_FORMAT}", footer.format)));
+    match (footer.format, &footer.replaces) {
+        (FOOTER_FORMAT, None) => {}
+        (REPLACING_FORMAT, Some(replaced)) if is_of_before(replaced, footer.seq) => {}
+        (FOOTER_FORMAT | REPLACING_FORMAT, _) => {
+            return Err(Refusal::Footer("it does not say which objects before it are replaced".to_owned()));
+        }
+        (format, _) => {
+            let known = format!("{FOOTER_FORMAT} or {REPLACING_FORMAT}");
+            return Err(Refusal::Footer(format!("its format is {format}, not {known}")));
+        }
     }
     let stream = &name.stream;
     let told = [
@@ -140,6 +152,13 @@ pub(super) fn agree(footer: &Footer, name: &ObjectName) -> Result<(), Refusal> {
         return Err(Refusal::Footer(format!("it says part {} of {}", footer.part, footer.parts)));
     }
     Ok(())
+}
+
+/// Whether what is replaced are objects before `seq`, in ascending runs.
+fn is_of_before(replaced: &Replaced, seq: Seq) -> bool {
+    let runs = &replaced.objects;
+    let ascend = runs.iter().zip(runs.iter().skip(1)).all(|((_, last), (first, _))| last < first);
+    ascend && runs.iter().all(|(first, last)| first <= last && *last < seq)
 }
 
 /// Judges all objects of one number, sorted by part, by each other and by what was consumed before them.

@@ -6,10 +6,13 @@
 //!   groups and the Silver version that they account for. Gold is the state's projection, re-made from it.
 //! - A run reads the new rows and the partitions that they touch, whatever the history. Partitions are the
 //!   UTC days of the first group that is a time; else groups are hashed.
+//! - Where a replay replaced rows in Silver, the partitions that they touch are counted again from Silver: only there
+//!   does a run read more than what is new. A partition that Silver no longer covers stays as it is, and this is told.
 //! - What cannot be kept so is refused, with the reason, before anything is written.
 //! - A changed view is counted anew from the Silver that there is. Rows that retention has taken from Silver
 //!   stay counted in an unchanged view, and are missing from a changed one.
 
+mod days;
 mod partial;
 mod partition;
 mod plan;
@@ -111,6 +114,9 @@ pub struct ViewUpdate {
     pub slices: u32,
     /// How many partitions of its state were rewritten.
     pub partitions: u64,
+    /// How many partitions count rows that a replay has replaced, and were left as they are: of what they count, Silver
+    /// does not hold everything any more.
+    pub sealed: u64,
     /// How many partitions of its Gold table were rewritten.
     pub shown: u64,
     /// How often another job was in the way.
@@ -196,9 +202,10 @@ async fn update_view(
         let plan = ViewPlan::new(view, &*silver.schema()?).await?;
         match state::advance(&run, &plan, silver).await {
             Ok(Step::Current) => update.silver = Some(silver.version()),
-            Ok(Step::Advanced { partitions, to }) => {
+            Ok(Step::Advanced { partitions, sealed, to }) => {
                 update.slices += 1;
                 update.partitions += partitions;
+                update.sealed += sealed;
                 if to < silver.version() {
                     continue;
                 }

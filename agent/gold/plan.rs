@@ -19,6 +19,7 @@ use deltalake::datafusion::sql::sqlparser::ast::{SetExpr, Statement as Sql};
 use deltalake::kernel::Add;
 
 use super::GoldError;
+use super::days::Days;
 use super::partial::{self, Aggregation};
 use super::partition::Partitioning;
 use crate::compact::SILVER;
@@ -86,6 +87,8 @@ pub(super) struct ViewPlan {
     pub shown: SchemaRef,
     /// How both tables are partitioned.
     pub partitioning: Partitioning,
+    /// What the days of its partitions have to do with those of the table that it reads.
+    pub days: Days,
 }
 
 /// The fleet Silver table that a view reads. Judges what can be judged by the SQL's form alone.
@@ -128,7 +131,7 @@ impl ViewPlan {
         let table = source(view)?;
         // The plan is made of the columns alone; which files it reads is said when it counts.
         let nowhere = Place::local(std::path::Path::new("/"))?;
-        let aggregation = aggregation(view, &table, &nowhere, silver, &[]).await?;
+        let (aggregation, logical) = aggregation(view, &table, &nowhere, silver, &[]).await?;
         let states = aggregation.states();
         let stored = partial::stored(states, aggregation.keys()).ok_or_else(|| {
             refused(view, "a group or a state has a type that Delta cannot keep".to_owned())
@@ -142,7 +145,8 @@ impl ViewPlan {
         }
         let shown = shown(view, &aggregation.output(), partitioning)?;
         let (view, silver) = (view.clone(), silver.clone());
-        Ok(Self { view, table, silver, aggregation, stored, shown, partitioning })
+        let days = Days::of(&logical, partitioning);
+        Ok(Self { view, table, silver, aggregation, stored, shown, partitioning, days })
     }
 
     /// How the view is kept, in words.
@@ -172,7 +176,7 @@ impl ViewPlan {
     /// # Errors
     /// A file cannot be read, or an expression fails on its rows.
     pub async fn count(&self, place: &Place, files: &[Add]) -> Result<Vec<RecordBatch>, GoldError> {
-        let aggregation = aggregation(&self.view, &self.table, place, &self.silver, files).await?;
+        let (aggregation, _) = aggregation(&self.view, &self.table, place, &self.silver, files).await?;
         aggregation.count(&self.stored).await.map_err(|source| self.failed("count new rows", source))
     }
 
@@ -234,7 +238,7 @@ async fn aggregation(
     place: &Place,
     silver: &Schema,
     files: &[Add],
-) -> Result<Aggregation, GoldError> {
+) -> Result<(Aggregation, LogicalPlan), GoldError> {
     let failed = |source| sql_error(view, source);
     let context = SessionContext::new_with_state(session());
     context.register_object_store(place.url(), Arc::clone(place.store()));
@@ -246,7 +250,8 @@ async fn aggregation(
     judge(&logical).map_err(failed)?.map_err(|reason| refused(view, reason))?;
     let physical = state.create_physical_plan(&logical).await.map_err(failed)?;
     let found = Aggregation::find(physical, context.task_ctx()).map_err(failed)?;
-    found.ok_or_else(|| refused(view, NO_GROUPS.to_owned()))
+    let found = found.ok_or_else(|| refused(view, NO_GROUPS.to_owned()))?;
+    Ok((found, logical))
 }
 
 const NO_GROUPS: &str = "it must group rows: SELECT ..., count(*) ... GROUP BY ...";

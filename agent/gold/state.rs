@@ -2,19 +2,22 @@
 //!
 //! The commit that adds the merged groups sets the cursor that says which Silver version they account for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use arrow::array::RecordBatch;
-use deltalake::kernel::{Action, Add};
+use deltalake::kernel::{Action, Add, Remove};
 use serde_json::json;
 
+use super::days::Days;
 use super::partition::Partition;
 use super::plan::ViewPlan;
 use super::write::{definition, put};
 use super::{GoldError, Run, VIEW_PROPERTY};
 use crate::clock::Day;
+use crate::compact;
 use crate::failpoint::{self, Failpoint};
 use crate::store::Place;
+use crate::table::schema::PARTITION;
 use crate::table::{Commit, Cursor, Snapshot, TableError, TableVersion, datafile, log};
 
 /// The table property that tells which Silver table a state counts.
@@ -33,6 +36,9 @@ pub(super) enum Step {
     Advanced {
         /// The partitions that were rewritten.
         partitions: u64,
+        /// Partitions that count rows which a replay has replaced, and were left as they are: of what they count,
+        /// Silver does not hold everything any more.
+        sealed: u64,
         /// The Silver version that it accounts for.
         to: TableVersion,
     },
@@ -57,6 +63,17 @@ enum Base {
     Kept,
     /// Nothing: there is no state, or it is of another definition and goes.
     Anew,
+    /// Nothing, in the partitions that the files touch: the first rows of them were replaced. They are counted from all
+    /// that Silver holds at that version.
+    Remade,
+}
+
+/// What a state is to hold for the partitions that a step touches.
+struct Counted {
+    groups: BTreeMap<Partition, Vec<RecordBatch>>,
+    /// The partitions that are rewritten: some may have no groups any more.
+    touched: BTreeSet<Partition>,
+    sealed: u64,
 }
 
 /// Takes one step towards the Silver snapshot.
@@ -67,22 +84,22 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
     let state = Snapshot::load(&run.state).await?;
     let Some(work) = find_work(run, plan, silver, state.as_ref()).await? else { return Ok(Step::Current) };
     let now = run.clock.now();
-    let counted = plan.count(&run.silver, &work.files).await?;
-    let mut new = plan.partitioning.split(counted).map_err(|e| plan.failed("split groups", e))?;
     let first = run.view.keep.map(|keep| keep.first(now));
     // Days that are no longer shown go with what came last, and do not come back with a late row.
     let is_over = |partition: &Partition| {
         let day = partition.as_deref().and_then(Day::parse);
         day.zip(first).is_some_and(|(day, first)| day < first)
     };
-    new.retain(|partition, _| !is_over(partition));
-    let partitions = new.len() as u64;
+    let Counted { mut groups, mut touched, sealed } = count(run, plan, &work).await?;
+    groups.retain(|partition, _| !is_over(partition));
+    touched.retain(|partition| !is_over(partition));
+    let partitions = touched.len() as u64;
     let mut actions = Vec::new();
     if let Some(state) = &state {
         let replaced = |file: &Add| match work.base {
-            Base::Kept => {
+            Base::Kept | Base::Remade => {
                 let partition = plan.partitioning.of_file(&file.partition_values);
-                new.contains_key(&partition) || is_over(&partition)
+                touched.contains(&partition) || is_over(&partition)
             }
             Base::Anew => true,
         };
@@ -90,7 +107,7 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
     }
     let kept = state.as_ref().filter(|_| matches!(work.base, Base::Kept));
     let files = kept.map(Snapshot::files).transpose()?.unwrap_or_default();
-    for (partition, mut groups) in new {
+    for (partition, mut groups) in groups {
         if let Some(state) = kept {
             groups.extend(read_partition(&run.state, state.version(), plan, &files, &partition).await?);
         }
@@ -119,9 +136,40 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
         Commit::Conflict => Ok(Step::Conflict),
         Commit::Done(_) => {
             failpoint::reached(Failpoint::AfterStateCommit);
-            Ok(Step::Advanced { partitions, to: work.to })
+            Ok(Step::Advanced { partitions, sealed, to: work.to })
         }
     }
+}
+
+async fn count(run: &Run<'_>, plan: &ViewPlan, work: &Work) -> Result<Counted, GoldError> {
+    let split = |counted| plan.partitioning.split(counted).map_err(|e| plan.failed("split groups", e));
+    let groups = split(plan.count(&run.silver, &work.files).await?)?;
+    let touched: BTreeSet<Partition> = groups.keys().cloned().collect();
+    if !matches!(work.base, Base::Remade) {
+        return Ok(Counted { groups, touched, sealed: 0 });
+    }
+    let silver = Snapshot::load_at(&run.silver, work.to).await?;
+    let first_kept = silver.cursor(&Cursor::Expired).await?.and_then(|day| i32::try_from(day).ok()).map(Day);
+    let day = |partition: &Partition| partition.as_deref().and_then(Day::parse);
+    let is_whole = |partition: &Partition| match (first_kept, plan.days) {
+        (None, _) => true,
+        (Some(first), Days::OfIngestion) => day(partition).is_some_and(|day| day >= first),
+        (Some(_), Days::Other) => false,
+    };
+    let (touched, sealed): (BTreeSet<_>, BTreeSet<_>) = touched.into_iter().partition(is_whole);
+    let mut files = silver.files()?;
+    if plan.days == Days::OfIngestion
+        && let Some(Some(first)) = touched.iter().map(day).min()
+    {
+        let of_file = |file: &Add| file.partition_values.get(PARTITION).cloned().flatten();
+        files.retain(|file| day(&of_file(file)).is_none_or(|day| day >= first));
+    }
+    let mut groups = match touched.is_empty() {
+        true => BTreeMap::new(),
+        false => split(plan.count(&run.silver, &files).await?)?,
+    };
+    groups.retain(|partition, _| touched.contains(partition));
+    Ok(Counted { groups, touched, sealed: sealed.len() as u64 })
 }
 
 /// The groups that one partition of a state holds at `version`, whose live files are `files`.
@@ -169,22 +217,31 @@ async fn find_work(
     if counted == silver.version() {
         return Ok(None);
     }
-    let (files, to) = new_files(&run.silver, counted, silver.version()).await?;
-    Ok(Some(Work { id: state.id()?, files, to, base: Base::Kept }))
+    let (files, to, base) = new_files(&run.silver, counted, silver.version()).await?;
+    Ok(Some(Work { id: state.id()?, files, to, base }))
 }
 
-/// The files that versions after `after` add rows with, up to a slice's worth, and the last of these versions.
+/// The files that versions after `after` add rows with, up to a slice's worth, and the last of these versions. One in
+/// which rows were replaced is a slice of its own, and the files that these rows were in are among its files.
 async fn new_files(
     silver: &Place,
     after: TableVersion,
     newest: TableVersion,
-) -> Result<(Vec<Add>, TableVersion), TableError> {
+) -> Result<(Vec<Add>, TableVersion, Base), TableError> {
     let (mut files, mut bytes, mut at) = (Vec::new(), 0, after);
     while at < newest && bytes < SLICE_BYTES {
         let next = at.next();
         let entry = log::read(silver, next).await?;
         let entry =
             entry.ok_or_else(|| TableError::Gap { table: silver.url().to_string(), version: next })?;
+        if let Some(kept) = compact::kept(&entry.info) {
+            if at > after {
+                break;
+            }
+            files.extend(entry.adds.into_iter().filter(|file| !kept.contains(&file.path)));
+            files.extend(entry.removes.into_iter().map(removed));
+            return Ok((files, next, Base::Remade));
+        }
         // Files that only rearrange rows bring none.
         let new = entry.adds.into_iter().filter(|file| file.data_change);
         for file in new {
@@ -193,5 +250,22 @@ async fn new_files(
         }
         at = next;
     }
-    Ok((files, at))
+    Ok((files, at, Base::Kept))
+}
+
+/// A file that left the table, as it was in it: what had not been counted everywhere is still there.
+fn removed(file: Remove) -> Add {
+    Add {
+        path: file.path,
+        partition_values: file.partition_values.unwrap_or_default(),
+        size: file.size.unwrap_or_default(),
+        modification_time: 0,
+        data_change: false,
+        stats: None,
+        tags: None,
+        deletion_vector: None,
+        base_row_id: None,
+        default_row_commit_version: None,
+        clustering_provider: None,
+    }
 }

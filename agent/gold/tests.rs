@@ -1,3 +1,5 @@
+mod replayed;
+
 use std::collections::BTreeMap;
 
 use arrow::array::AsArray;
@@ -270,7 +272,7 @@ async fn gold_is_made_again_from_the_state_after_a_crash_between_their_commits()
         };
         let silver = Snapshot::load(&run.silver).await.unwrap().unwrap();
         let plan = ViewPlan::new(view, &silver.schema().unwrap()).await.unwrap();
-        let advanced = Step::Advanced { partitions: 1, to: silver.version() };
+        let advanced = Step::Advanced { partitions: 1, sealed: 0, to: silver.version() };
         assert_eq!(state::advance(&run, &plan, &silver).await.unwrap(), advanced);
     }
     assert_views_equal_direct_sql(&config).await;

@@ -45,6 +45,8 @@ pub enum Cursor {
     },
     /// In fleet Silver: an object with this digest was folded out of quarantine; the value is its number.
     Requeued(String),
+    /// In fleet Silver: the days before this one, counted from 1970-01-01, were taken out when their time was over.
+    Expired,
 }
 
 impl Cursor {
@@ -78,6 +80,7 @@ impl fmt::Display for Cursor {
             Self::Stream { host, table_id } => write!(f, "stream/{host}/{table_id}"),
             Self::StreamDigest { host, table_id } => write!(f, "digest/{host}/{table_id}"),
             Self::Requeued(digest) => write!(f, "requeue/{digest}"),
+            Self::Expired => f.write_str("expired"),
         }
     }
 }

@@ -77,6 +77,16 @@ impl Files {
         })
     }
 
+    /// These columns of the rows of all files, file by file.
+    ///
+    /// # Errors
+    /// A column is not there.
+    pub fn projected(&self, columns: &[&str]) -> Result<Arc<dyn ExecutionPlan>> {
+        let rows = self.schema.file_schema();
+        let columns = columns.iter().map(|name| Ok(rows.index_of(name)?)).collect::<Result<_>>()?;
+        self.read(vec![FileGroup::new(self.files.clone())], Some(columns))
+    }
+
     fn read(&self, groups: Vec<FileGroup>, columns: Option<Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
         let source = Arc::new(ParquetSource::new(self.schema.clone()));
         let config = FileScanConfigBuilder::new(self.store.clone(), source)

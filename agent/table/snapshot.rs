@@ -27,6 +27,20 @@ impl Snapshot {
     /// # Errors
     /// The store failed, or the log is damaged.
     pub async fn load(place: &Place) -> Result<Option<Self>, TableError> {
+        Self::load_from(place, None).await
+    }
+
+    /// The version `version`, which the log must still tell.
+    ///
+    /// # Errors
+    /// The store failed, the log is damaged, or does not tell of this version.
+    #[cfg(feature = "central")]
+    pub async fn load_at(place: &Place, version: TableVersion) -> Result<Self, TableError> {
+        let snapshot = Self::load_from(place, Some(version)).await?;
+        snapshot.ok_or_else(|| TableError::Gap { table: place.url().to_string(), version })
+    }
+
+    async fn load_from(place: &Place, version: Option<TableVersion>) -> Result<Option<Self>, TableError> {
         let failed = |operation, source| TableError::Delta {
             table: place.url().to_string(),
             operation,
@@ -44,7 +58,11 @@ impl Snapshot {
         if entries.is_empty() && checkpoints.is_empty() {
             return Ok(None);
         }
-        match table.load().await {
+        let loaded = match version {
+            None => table.load().await,
+            Some(version) => table.load_version(version.0).await,
+        };
+        match loaded {
             Ok(()) => {}
             Err(DeltaTableError::NotATable(_)) => return Ok(None),
             Err(e) => return Err(failed("read the log", e)),

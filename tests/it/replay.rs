@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
 use crate::support::{Host, component, eventually, fail, read_back, succeed};
@@ -106,7 +108,7 @@ fn a_replay_begins_where_it_is_told_to_or_where_the_verdict_on_that_begins() {
     let host = poisoned();
     let lines = ship(&host, 0..3);
     plugin(&host, "none");
-    let versions: Vec<u64> = verdicts(&host).iter().map(|verdict| first(verdict)).collect();
+    let versions: Vec<u64> = verdicts(&host).iter().map(first).collect();
     let said = fail(&mut host.edge(&["replay", "app", "--from", "99"]));
     assert!(said.contains("version 99 of Bronze is not judged yet"), "{said}");
     replay(&host, &["--from", &versions[versions.len() - 1].to_string()]);
@@ -189,4 +191,230 @@ fn a_plugin_that_fails_on_everything_or_changes_a_type_replaces_nothing() {
     assert!(said.contains("`text` was Utf8, and is Date32"), "{said}");
     assert_eq!(files(&host), before);
     assert_once(judged(&host), 100, 0);
+}
+
+/// Gold is what a fresh count of fleet Silver gives, and that has each line once.
+#[track_caller]
+fn assert_fleet_once(host: &Host, lines: usize, dead_letters: usize) {
+    let [rows, dead] = counted(host, "lake/silver/app", "lake/silver/dead_letter");
+    let gold = host.read("lake/gold/texts", &["text", "n"]);
+    let gold = gold
+        .iter()
+        .map(|row| (row["text"].as_str().unwrap().to_owned(), row["n"].as_u64().unwrap() as usize));
+    assert_eq!(gold.collect::<BTreeMap<_, _>>(), rows, "Gold");
+    assert_once([rows, dead], lines, dead_letters);
+    let left = walkdir::WalkDir::new(host.path("lake/landing")).into_iter().flatten();
+    assert_eq!(left.filter(|entry| entry.file_type().is_file()).count(), 0, "landing objects are left");
+    assert!(!host.path("lake/quarantine").exists());
+}
+
+#[test]
+fn a_replay_goes_on_to_the_fleet_and_to_gold() {
+    let host = poisoned();
+    let lines = ship(&host, 0..3);
+    succeed(&mut host.central(&["compact"]));
+    assert_fleet_once(&host, lines, 3);
+    plugin(&host, "none");
+    replay(&host, &[]);
+    host.finish();
+    assert_fleet_once(&host, lines, 0);
+    // Back and forth, in part, and while other lines come.
+    plugin(&host, "trap");
+    let lines = lines + ship(&host, 3..5);
+    replay(&host, &["--from", &verdicts(&host).last().unwrap()["bronze"]["first"].to_string()]);
+    replay(&host, &[]);
+    host.finish();
+    assert_fleet_once(&host, lines, 5);
+}
+
+#[test]
+fn a_replay_whose_objects_meet_a_central_job_that_is_killed_is_folded_once() {
+    for edge in
+        ["after-silver-commit", "after-state-commit", "after-gold-commit", "before-delete", "mid-delete"]
+    {
+        let host = poisoned();
+        let lines = ship(&host, 0..2);
+        succeed(&mut host.central(&["compact"]));
+        plugin(&host, "none");
+        replay(&host, &[]);
+        succeed(&mut host.edge(&["run", "--once"]));
+        let killed = host.central(&["compact"]).env("LOGSMITH_KILL_AT", edge).output().unwrap();
+        assert!(!killed.status.success(), "{edge} was never reached");
+        succeed(&mut host.central(&["compact"]));
+        assert_fleet_once(&host, lines, 0);
+    }
+}
+
+#[test]
+fn what_was_replaced_before_it_was_put_is_put_all_the_same() {
+    let host = poisoned();
+    let with_central = fs::read_to_string(host.path("edge.toml")).unwrap();
+    host.leave_central();
+    let mut lines = ship(&host, 0..3);
+    host.edit(|edge| edge.replace("\"trap\"", "\"none\""));
+    replay(&host, &[]);
+    // Starts sweep what nothing needs.
+    lines += ship(&host, 3..5);
+    fs::write(host.path("edge.toml"), with_central.replace("\"trap\"", "\"none\"")).unwrap();
+    succeed(&mut host.edge(&["run", "--once"]));
+    let said = succeed(&mut host.central(&["compact"]));
+    assert!(!said.contains("waiting"), "{said}");
+    assert_fleet_once(&host, lines, 0);
+    succeed(&mut host.edge(&["run", "--once"]));
+    let files = files(&host).into_keys().filter(|path| path.extension().is_some_and(|x| x == "parquet"));
+    let silver = files.filter(|path| path.starts_with(host.path("state/silver/app/date"))).count();
+    assert!(silver <= 3, "{silver} files: what was replaced and is put is swept");
+}
+
+#[test]
+fn lines_that_are_no_longer_the_pipelines_leave_everything() {
+    let host = poisoned();
+    ship(&host, 0..2);
+    succeed(&mut host.central(&["compact"]));
+    let other = host.path("other");
+    host.edit(|edge| {
+        format!(
+            "{edge}sources = [\"other\"]\n\n[[source]]\nname = \"other\"\ninclude = [\"{}/*.log\"]\n",
+            other.display()
+        )
+    });
+    let said = replay(&host, &[]);
+    assert!(said.contains("lines                  20            0"), "{said}");
+    assert_once(judged(&host), 0, 0);
+    host.finish();
+    assert_fleet_once(&host, 0, 0);
+}
+
+#[test]
+fn dead_letters_alone_are_tried_again_and_those_that_pass_become_rows() {
+    let host = poisoned();
+    let mut lines = ship(&host, 0..3);
+    let seqs = |host: &Host| {
+        let rows = host.read("state/silver/app", &["text", "seq", "processed_at"]);
+        let rows = rows.into_iter().filter(|row| row["text"].as_str().unwrap().starts_with("innocent"));
+        rows.map(|row| row.to_string()).collect::<std::collections::BTreeSet<_>>()
+    };
+    let before = seqs(&host);
+    // Those that do not pass stay what they are.
+    replay(&host, &["--dead-letters"]);
+    assert_once(judged(&host), lines, 3);
+    host.finish();
+    assert_fleet_once(&host, lines, 3);
+
+    plugin(&host, "none");
+    let said = replay(&host, &["--dead-letters", "--dry-run"]);
+    assert!(said.contains("3 lines would change") && said.contains("+ text=POISON 1.3"), "{said}");
+    let last = verdicts(&host).iter().map(first).max().unwrap();
+    replay(&host, &["--dead-letters", "--from", &last.to_string()]);
+    assert_once(judged(&host), lines, 0);
+    assert_eq!(seqs(&host), before, "rows that were there were not made anew");
+    host.finish();
+    assert_fleet_once(&host, lines, 0);
+    // All of it is replaced by a replay of all lines.
+    plugin(&host, "trap");
+    lines += ship(&host, 3..4);
+    replay(&host, &[]);
+    assert_once(judged(&host), lines, 4);
+    plugin(&host, "none");
+    let mut again = host.edge(&["replay", "app", "--dead-letters"]);
+    let killed = again.env("LOGSMITH_KILL_AT", "after-replay-commit").output().unwrap();
+    assert!(!killed.status.success());
+    host.finish();
+    assert_once(judged(&host), lines, 0);
+    assert_fleet_once(&host, lines, 0);
+    let status = succeed(&mut host.edge(&["status"]));
+    assert!(
+        status.contains("40 lines judged")
+            && status.contains("rows 40, dropped on purpose 0, dead letters 0"),
+        "{status}"
+    );
+}
+
+/// As where the central job is of an older version, or had no name yet for a column of another type.
+#[test]
+fn a_generation_that_central_has_not_seen_is_replaced_by_the_next_all_the_same() {
+    let host = poisoned();
+    let lines = ship(&host, 0..2);
+    succeed(&mut host.central(&["compact"]));
+    plugin(&host, "none");
+    replay(&host, &[]);
+    succeed(&mut host.edge(&["run", "--once"]));
+    let landing = walkdir::WalkDir::new(host.path("lake/landing")).into_iter().flatten();
+    let objects: Vec<PathBuf> = landing.filter(|e| e.file_type().is_file()).map(|e| e.into_path()).collect();
+    assert_eq!(objects.len(), 2, "rows, and that there are no dead letters");
+    for object in &objects {
+        let whole = fs::read(object).unwrap();
+        fs::write(object, &whole[1..]).unwrap();
+        let aside = host.path(object.file_name().unwrap().to_str().unwrap());
+        fs::write(aside, whole).unwrap();
+    }
+    let said = succeed(&mut host.central(&["compact"]));
+    assert_eq!(said.matches("quarantine: ").count(), 2, "{said}");
+    assert_once(counted(&host, "lake/silver/app", "lake/silver/dead_letter"), lines, 2);
+    replay(&host, &[]);
+    host.finish();
+    assert_once(counted(&host, "lake/silver/app", "lake/silver/dead_letter"), lines, 0);
+    for object in &objects {
+        let name = object.strip_prefix(host.path("lake/landing")).unwrap();
+        let kept = host.path("lake/quarantine").join(name);
+        fs::copy(host.path(name.file_name().unwrap().to_str().unwrap()), &kept).unwrap();
+        let said = host.central(&["requeue", &format!("quarantine/{}", name.display())]).output().unwrap();
+        let said = crate::support::text(&said);
+        assert!(said.contains("its rows were replaced by those of object"), "{said}");
+    }
+    succeed(&mut host.central(&["compact"]));
+    assert_once(counted(&host, "lake/silver/app", "lake/silver/dead_letter"), lines, 0);
+    let gold = host.read("lake/gold/texts", &["n"]);
+    assert_eq!(gold.iter().map(|row| row["n"].as_i64().unwrap()).sum::<i64>(), 20);
+}
+
+/// `LOGSMITH_REPLAYS=300 cargo test --test it replays_at_random` takes some minutes; 30 steps do by default.
+#[test]
+fn whatever_is_replayed_at_random_each_line_is_there_once() {
+    let steps = std::env::var("LOGSMITH_REPLAYS").ok().and_then(|text| text.parse().ok()).unwrap_or(30);
+    let host = poisoned();
+    let mut random = StdRng::seed_from_u64(4);
+    let (mut rounds, mut lines) = (1, ship(&host, 0..1));
+    let mut told = Vec::new();
+    for step in 0..steps {
+        let from = random.random_range(1..4 + 2 * rounds).to_string();
+        let mut arguments = vec!["replay", "app"];
+        match random.random_range(0..6) {
+            0 => {
+                lines += ship(&host, rounds..rounds + 1);
+                rounds += 1;
+                told.push("ship".to_owned());
+                continue;
+            }
+            1 => {
+                succeed(&mut host.central(&["compact"]));
+                told.push("compact".to_owned());
+                continue;
+            }
+            2 => arguments.push("--dead-letters"),
+            3 => arguments.extend(["--from", &from]),
+            4 => arguments.extend(["--dead-letters", "--from", &from]),
+            _ => {}
+        }
+        let crime = if random.random_bool(0.5) { "trap" } else { "none" };
+        let edge = ["", "after-replay-files", "after-replay-commit"][random.random_range(0..3)];
+        plugin(&host, crime);
+        // What is beyond the last version, or left of no dead letters, is refused.
+        let _ = host.edge(&arguments).env("LOGSMITH_KILL_AT", edge).output().unwrap();
+        told.push(format!("{crime} {arguments:?} {edge}"));
+        if random.random_bool(0.5) || step + 1 == steps {
+            host.finish();
+            let [rows, dead] = counted(&host, "lake/silver/app", "lake/silver/dead_letter");
+            let here = judged(&host);
+            assert_eq!(here, [rows.clone(), dead.clone()], "fleet and host differ after {told:#?}");
+            assert!(
+                rows.values().chain(dead.values()).all(|n| *n == 1),
+                "twice: {rows:?} {dead:?} {told:#?}"
+            );
+            assert_eq!(rows.len() + dead.len(), lines, "{told:#?}");
+        }
+    }
+    host.finish();
+    let [_, dead] = judged(&host);
+    assert_fleet_once(&host, lines, dead.len());
 }

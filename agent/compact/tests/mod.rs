@@ -1,6 +1,7 @@
 mod crafted;
 mod hostile;
 mod merge;
+mod replace;
 mod settle;
 
 use std::collections::BTreeSet;
