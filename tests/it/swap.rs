@@ -242,7 +242,7 @@ fn an_agent_killed_while_plugins_are_swapped_judges_each_line_once() {
     }
     let messages: Vec<&Value> = commits.values().collect();
     let swaps = messages.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    assert!(swaps >= 6, "{swaps} swaps in {} commits", commits.len());
+    assert!(swaps >= 2, "{swaps} swaps in {} commits", commits.len());
     // Older verdicts are cleaned up.
     let of_messages: BTreeSet<(String, String)> = verdicts(&host)
         .iter()
