@@ -9,7 +9,7 @@
 //!   finds the objects again, behind the cursors, and the log tells that they were consumed.
 //! - The host of a row is the one in the landing prefix: there a host's key can write, and nowhere else.
 //! - What a pass holds in memory has a bound, whatever the landing holds and whatever its objects claim to be.
-//! - Rows that a replay made anew leave the table in the commit that brings the new ones: see [`replace`].
+//! - Rows that a replay made anew leave the table in the commit that brings the new ones.
 //! - No value is cast to another type, and no row is dropped in silence: what is not folded lies in quarantine, or
 //!   waits and is told.
 

@@ -21,7 +21,8 @@ macro_rules! builtins {
 }
 
 /// The plugins inside this binary.
-const BUILTINS: &[(&str, &[u8])] = builtins!["access" "container" "filter" "json" "redact" "regex"];
+const BUILTINS: &[(&str, &[u8])] =
+    builtins!["access" "container" "filter" "json" "klog" "logfmt" "redact" "regex" "syslog"];
 
 /// Where a plugin comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

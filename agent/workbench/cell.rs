@@ -111,18 +111,27 @@ pub fn inline(value: &Value) -> String {
         Value::Array(items) => {
             format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", "))
         }
-        Value::String(text) if text.contains('\n') => one_line(text),
+        Value::String(text) if text.contains('\n') || (text.contains('"') && text.contains('\'')) => {
+            quoted(text)
+        }
         other => other.to_string(),
     }
 }
 
-/// A text on one line, in quotes: TOML's own writer takes several for one with newlines in it.
-fn one_line(text: &str) -> String {
-    let parts: Vec<String> =
-        text.split('\n').map(|part| Value::String(format!("{part}'")).to_string()).collect();
-    // The apostrophe has the writer take double quotes, and goes again.
-    let parts = parts.iter().map(|part| part.get(1..part.len().saturating_sub(2)).unwrap_or_default());
-    format!("\"{}\"", parts.collect::<Vec<_>>().join("\\n"))
+/// A text on one line, in double quotes: TOML's own writer takes several lines, or three quotes, for some.
+fn quoted(text: &str) -> String {
+    let mut quoted = "\"".to_owned();
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn bare_or_quoted(key: &str) -> String {
@@ -154,7 +163,8 @@ mod tests {
 
     #[test]
     fn a_value_reads_as_it_is_written() {
-        let texts = ["", "plain", "it's \"both\"", "two\nlines", "tab\tand \\ and '''", "\u{1b}[31m"];
+        let texts =
+            ["", "plain", "it's \"both\"", "\"two\"\nlines", "tab\tand \\ and '''", "\u{1b}[31m\n\u{9b}"];
         for text in texts {
             let written = inline(&Value::String(text.to_owned()));
             let read: toml::Table = toml::from_str(&format!("v = {written}")).expect("TOML");

@@ -28,6 +28,7 @@ mod hostile;
 mod identity;
 mod landing;
 mod limits;
+mod loghub;
 mod long_lines;
 mod multiline;
 mod owned;

@@ -48,6 +48,8 @@ mod time;
 mod transform;
 mod value;
 mod view;
+mod year;
+mod zone;
 
 #[doc(hidden)]
 #[cfg(target_arch = "wasm32")]
@@ -67,6 +69,7 @@ pub use crate::time::{Date, TimeOfDay, Timestamp, offset_seconds, two_digits};
 pub use crate::transform::{Transform, parse_config};
 pub use crate::value::Plain;
 pub use crate::view::{AnyColumn, Datum, View, input_field};
+pub use crate::zone::Offset;
 pub use logsmith_plugin_macros::{Record, transform};
 
 /// What the macros write down. Not for use by hand.
