@@ -41,6 +41,10 @@ pub(super) struct Members {
     damage: Option<Damage>,
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each file that is being read, not for each byte"
+)]
 #[derive(Debug)]
 enum At {
     Between(BufReader<File>),
