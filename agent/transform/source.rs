@@ -22,7 +22,7 @@ macro_rules! builtins {
 
 /// The plugins inside this binary.
 const BUILTINS: &[(&str, &[u8])] =
-    builtins!["access" "container" "filter" "json" "klog" "logfmt" "redact" "regex" "syslog"];
+    builtins!["access" "container" "filter" "json" "klog" "logfmt" "redact" "regex" "sample" "syslog" "time"];
 
 /// Where a plugin comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
