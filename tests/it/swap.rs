@@ -210,13 +210,20 @@ fn an_agent_killed_while_plugins_are_swapped_judges_each_line_once() {
         }
     });
     let mut random = StdRng::seed_from_u64(5);
-    for round in 0..6 {
+    let judge = || verdicts(&host).last().map(|verdict| verdict["plugins"][0]["config_hash"].clone());
+    for round in 1..=6 {
         let mut agent: Agent = host.start();
-        for swap in 0..2 {
-            let config = configs[(round + swap) % 2];
-            fs::write(host.path("edge.toml"), right.replace(configs[0], config)).unwrap();
-            std::thread::sleep(Duration::from_millis(random.random_range(1_500..3_500)));
+        let begun = verdicts(&host).last().map(|verdict| verdict["bronze"]["last"].clone());
+        eventually("the agent judges", || {
+            verdicts(&host).last().map(|verdict| verdict["bronze"]["last"].clone()) != begun
+        });
+        // What it was started with has judged, so that another hash is that of a swap.
+        let before = judge();
+        fs::write(host.path("edge.toml"), right.replace(configs[0], configs[round % 2])).unwrap();
+        if round % 2 == 1 {
+            eventually("the plugin was swapped", || judge() != before);
         }
+        std::thread::sleep(Duration::from_millis(random.random_range(0..2_500)));
         agent.kill();
     }
     stop.store(true, Ordering::Relaxed);
@@ -242,7 +249,7 @@ fn an_agent_killed_while_plugins_are_swapped_judges_each_line_once() {
     }
     let messages: Vec<&Value> = commits.values().collect();
     let swaps = messages.windows(2).filter(|pair| pair[0] != pair[1]).count();
-    assert!(swaps >= 2, "{swaps} swaps in {} commits", commits.len());
+    assert!(swaps >= 3, "{swaps} swaps in {} commits", commits.len());
     // Older verdicts are cleaned up.
     let of_messages: BTreeSet<(String, String)> = verdicts(&host)
         .iter()
