@@ -54,6 +54,8 @@ fn rows_of_a_pipe_are_json_or_csv_for_other_programs() {
     let levels: Vec<serde_json::Value> = rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
     assert_eq!((levels.len(), &levels[0]["level"]), (2, &"INFO".into()), "{rows}");
     assert!(said.contains("line 2 rejected"), "{said}");
+    let (rows, _) = run("csv");
+    assert!(rows.starts_with("level,message,time,fields\nINFO,,,\"{\"\"n\"\":\"\"1\"\"}\"\n"), "{rows}");
     let said = fail(&mut plugin(&["run", "builtin:json", "/nothing/here"]));
     assert!(said.contains("cannot read /nothing/here"), "{said}");
     let said = fail(&mut plugin(&["run", "builtin:json", "/"]));

@@ -9,7 +9,8 @@
 //!
 //! The first is RFC 5424, the others are RFC 3164 with what daemons make of it: without the priority, with a year, with
 //! a time as in RFC 3339. `-` is the absence of a value. The tag of RFC 3164 ends at the first `:` or `[`, and has 48
-//! bytes at most; a message without one has no `app`. Structured data become pairs `id.name` of the map `data`.
+//! bytes at most, with a blank only before a process or a version (`syslogd 1.4.1:`); a message without one has no `app`.
+//! Where the tag follows the time at once, as in what the C library sends, there is no host. Structured data become pairs `id.name` of the map `data`.
 //!
 //! | key | |
 //! |---|---|
@@ -19,6 +20,9 @@
 
 mod modern;
 mod traditional;
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use logsmith_plugin::{Offset, Plain, Record, Reject, StringMaps, Timestamp, transform};
 use serde::Deserialize;
@@ -63,16 +67,15 @@ impl Plain for Data<'_> {
 }
 
 fn push_params(data: &str, column: &mut StringMaps) {
-    let mut seen: Vec<(String, String)> = Vec::new();
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
     for (id, name, value) in params(data) {
-        let key = format!("{id}.{name}");
         // A name may come again, as `ip` does for a host of several addresses: its values stand in one.
-        match seen.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, values)) => {
-                values.push(',');
-                values.push_str(&value);
+        match seen.entry(format!("{id}.{name}")) {
+            Entry::Occupied(mut values) => {
+                values.get_mut().push(',');
+                values.get_mut().push_str(&value);
             }
-            None => seen.push((key, value)),
+            Entry::Vacant(place) => drop(place.insert(value)),
         }
     }
     seen.iter().for_each(|(key, value)| column.push_entry(key, Some(value)));
@@ -96,7 +99,7 @@ pub fn syslog<'a>(line: &'a str, ingested_at: Timestamp, settings: &Settings) ->
         None => (None, None),
     };
     let parts = match rest.strip_prefix("1 ") {
-        Some(rest) if priority.is_some() => modern::read(rest, line.len() - rest.len())?,
+        Some(rest) if priority.is_some() => modern::read(rest, line.len() - rest.len(), settings.zone)?,
         _ => traditional::read(rest, line.len() - rest.len(), ingested_at, settings.zone)?,
     };
     let Parts { time, hostname, app, pid, message_id, data, message } = parts;
@@ -125,6 +128,20 @@ fn priority(line: &str) -> Result<(Option<usize>, &str), Reject> {
     let priority: usize = digits.parse()?;
     if priority > 191 { Err(wrong()) } else { Ok((Some(priority), rest)) }
 }
+
+/// A time as in RFC 3339; one without an offset is of `zone`.
+fn rfc3339(text: &str, zone: Offset) -> Option<Timestamp> {
+    let time = Timestamp::parse_rfc3339(text)?;
+    let has_offset = text.bytes().skip(DATE_TIME_BYTES).any(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
+    Some(if has_offset {
+        time
+    } else {
+        Timestamp::from_micros(time.micros() - i64::from(zone.seconds) * 1_000_000)
+    })
+}
+
+/// `2026-11-30T08:05:09`, behind which a fraction and an offset may stand.
+const DATE_TIME_BYTES: usize = 19;
 
 /// `-` is the absence of a value.
 fn present(text: &str) -> Option<&str> {

@@ -1,17 +1,17 @@
 //! RFC 5424, section 6: what stands behind the version.
 
-use logsmith_plugin::{Reject, Timestamp, scan};
+use logsmith_plugin::{Offset, Reject, scan};
 
-use crate::{Parts, present};
+use crate::{Parts, present, rfc3339};
 
 /// The mark that says that a message is UTF-8.
 const BOM: char = '\u{feff}';
 
 /// Reads `rest`, which begins at byte `at` of the line.
-pub(crate) fn read(rest: &str, at: usize) -> Result<Parts<'_>, Reject> {
+pub(crate) fn read(rest: &str, at: usize, zone: Offset) -> Result<Parts<'_>, Reject> {
     let mut words = Words { text: rest, at: 0, offset: at };
     let time = match present(words.next("the time")?) {
-        Some(text) => Some(Timestamp::parse_rfc3339(text).ok_or_else(|| {
+        Some(text) => Some(rfc3339(text, zone).ok_or_else(|| {
             Reject::new(format!("the time is {text:?}, and not like 2026-11-30T08:05:09.123456Z"))
         })?),
         None => None,

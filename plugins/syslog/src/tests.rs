@@ -46,6 +46,22 @@ fn both_forms_and_what_daemons_make_of_them() {
         "Nov 30 08:05:09 web-1 last message repeated 3 times",
         ["2026-11-30T07:05:09.000000Z", "-.-", "web-1", "-", "-", "-", "last message repeated 3 times"],
     );
+    check(
+        "<13>Nov 30 08:05:09 app[1]: text",
+        ["2026-11-30T07:05:09.000000Z", "user.notice", "-", "app", "1", "-", "text"],
+    );
+    check(
+        "2026-11-30T08:05:09 web-1 no tag in this: text",
+        ["2026-11-30T07:05:09.000000Z", "-.-", "web-1", "-", "-", "-", "no tag in this: text"],
+    );
+    check(
+        "Nov 30 08:05:09 combo  -- root[2421]: ROOT LOGIN",
+        ["2026-11-30T07:05:09.000000Z", "-.-", "combo", " -- root", "2421", "-", "ROOT LOGIN"],
+    );
+    check(
+        "<34>1 2026-11-30T08:05:09 - - - - -",
+        ["2026-11-30T07:05:09.000000Z", "auth.critical", "-", "-", "-", "-", ""],
+    );
     check("Nov 30 08:05:09 web-1", ["2026-11-30T07:05:09.000000Z", "-.-", "web-1", "-", "-", "-", ""]);
 }
 

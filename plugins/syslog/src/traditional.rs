@@ -2,7 +2,7 @@
 
 use logsmith_plugin::{Offset, Reject, TimeOfDay, Timestamp, WallTime, scan, two_digits};
 
-use crate::{Parts, present};
+use crate::{Parts, present, rfc3339};
 
 /// A longer text before a `:` is no tag.
 const TAG_BYTES_MAX: usize = 48;
@@ -18,9 +18,13 @@ pub(crate) fn read(rest: &str, at: usize, ingested_at: Timestamp, zone: Offset) 
     if hostname.is_empty() {
         return Err(Reject::new(format!("expected the host at byte {}", at + rest.len() - behind.len())));
     }
-    let content = content.strip_prefix(' ').unwrap_or(content);
+    // The tag may follow at once, as in what the C library sends.
+    let (hostname, content) = match hostname.ends_with(':') {
+        true => (None, behind),
+        false => (present(hostname), content.strip_prefix(' ').unwrap_or(content)),
+    };
     let (app, pid, message) = tag(content);
-    Ok(Parts { time: Some(time), hostname: present(hostname), app, pid, message_id: None, data: "", message })
+    Ok(Parts { time: Some(time), hostname, app, pid, message_id: None, data: "", message })
 }
 
 /// The time, and what stands behind the blank that follows it.
@@ -28,7 +32,7 @@ fn time(text: &str, ingested_at: Timestamp, zone: Offset) -> Option<(Timestamp, 
     let bytes = text.as_bytes();
     if bytes.first()?.is_ascii_digit() {
         let (time, rest) = text.split_once(' ')?;
-        return Some((Timestamp::parse_rfc3339(time)?, rest));
+        return Some((rfc3339(time, zone)?, rest));
     }
     let [m1, m2, m3, b' ', d1, d2, b' ', clock @ ..] = bytes else { return None };
     let day = if *d1 == b' ' { two_digits(b'0', *d2)? } else { two_digits(*d1, *d2)? };
@@ -96,6 +100,13 @@ fn tag(content: &str) -> (Option<&str>, Option<&str>, &str) {
         },
         None => (None, rest),
     };
+    let has_version = |app: &str| {
+        let version = app.rsplit(' ').next().and_then(|word| word.bytes().next());
+        version.is_some_and(|byte| byte.is_ascii_digit())
+    };
+    if app.contains(' ') && pid.is_none() && !has_version(app) {
+        return whole;
+    }
     // `su[77] text` has no colon, and `a::b` none that ends a tag.
     let message = match rest.strip_prefix(':') {
         Some(message) if message.is_empty() || message.starts_with(' ') => message,
