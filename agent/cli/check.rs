@@ -10,7 +10,9 @@ use crate::bronze;
 use crate::config::{Central, Edge, Mistakes, WrongPlugin};
 use crate::table::schema::type_name;
 use crate::tail::overlaps;
-use crate::text::{Shown, ShownLines};
+use crate::text::Shown;
+#[cfg(feature = "central")]
+use crate::text::ShownLines;
 use crate::transform::{Chain, ChainError, Engine, PluginSpec};
 
 #[derive(Debug, clap::Args)]
