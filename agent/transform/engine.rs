@@ -22,34 +22,42 @@ pub const TICK: Duration = Duration::from_millis(10);
 pub struct Engine(Arc<Inner>);
 
 struct Inner {
-    engine: wasmtime::Engine,
-    linker: Linker<HostState>,
+    small: Compiler,
+    large: Compiler,
     clock: Arc<Clock>,
     thread: Option<JoinHandle<()>>,
 }
+
+/// What makes instances of components.
+pub(super) struct Compiler {
+    pub engine: wasmtime::Engine,
+    pub linker: Linker<HostState>,
+}
+
+/// A component up to this size is compiled with inlining across all of it, which makes plugins a tenth faster, and
+/// takes 400 to 1,000 bytes of memory for each byte of the component: gigabytes for one that carries an interpreter.
+const INLINED_BYTES_MAX: usize = 1 << 20;
 
 impl Engine {
     /// Starts the engine. Compiled plugins are kept in `cache_folder`, and trusted there: it is made private, and what
     /// others could write to is thrown away. The clock's thread ends with the last clone.
     pub fn try_new(cache_folder: Option<&Path>) -> Result<Self, PluginError> {
         let started = || {
-            let engine = wasmtime::Engine::new(&config(cache_folder)?)?;
-            let linker = linker::host(&engine)?;
+            let cache = cache_folder.map(open_cache).transpose()?;
+            let small = Compiler::try_new(Inlining::Yes, cache.clone())?;
+            let large = Compiler::try_new(Inlining::No, cache)?;
             let clock = Arc::new(Clock::default());
-            let (ticking, ticked) = (Arc::clone(&clock), engine.clone());
+            let (ticking, ticked) = (Arc::clone(&clock), [small.engine.clone(), large.engine.clone()]);
             let thread =
                 thread::Builder::new().name("plugin-clock".into()).spawn(move || ticking.run(&ticked))?;
-            wasmtime::Result::Ok(Self(Arc::new(Inner { engine, linker, clock, thread: Some(thread) })))
+            wasmtime::Result::Ok(Self(Arc::new(Inner { small, large, clock, thread: Some(thread) })))
         };
         started().map_err(|error: wasmtime::Error| PluginError::Engine(error.into()))
     }
 
-    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
-        &self.0.engine
-    }
-
-    pub(super) fn linker(&self) -> &Linker<HostState> {
-        &self.0.linker
+    /// What suits a component of this size.
+    pub(super) fn compiler(&self, component_bytes: usize) -> &Compiler {
+        if component_bytes <= INLINED_BYTES_MAX { &self.0.small } else { &self.0.large }
     }
 
     /// Keeps the clock ticking until the guard is dropped.
@@ -66,23 +74,33 @@ impl fmt::Debug for Engine {
     }
 }
 
-fn config(cache_folder: Option<&Path>) -> wasmtime::Result<Config> {
+impl Compiler {
+    fn try_new(inlining: Inlining, cache: Option<Cache>) -> wasmtime::Result<Self> {
+        let engine = wasmtime::Engine::new(&config(inlining, cache))?;
+        let linker = linker::host(&engine)?;
+        Ok(Self { engine, linker })
+    }
+}
+
+fn config(inlining: Inlining, cache: Option<Cache>) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
-    config.compiler_inlining(Inlining::Yes);
+    config.compiler_inlining(inlining);
     // The same rows must give the same bytes on every host.
     config.cranelift_nan_canonicalization(true);
     config.relaxed_simd_deterministic(true);
     // Shipped plugins have no names left, and people see the panic's own words.
     config.wasm_backtrace_max_frames(None);
-    if let Some(folder) = cache_folder {
-        let folder = std::path::absolute(folder)?;
-        cache::make_private(&folder)?;
-        let mut cache = CacheConfig::new();
-        cache.with_directory(folder);
-        config.cache(Some(Cache::new(cache)?));
-    }
-    Ok(config)
+    config.cache(cache);
+    config
+}
+
+fn open_cache(folder: &Path) -> wasmtime::Result<Cache> {
+    let folder = std::path::absolute(folder)?;
+    cache::make_private(&folder)?;
+    let mut config = CacheConfig::new();
+    config.with_directory(folder);
+    Cache::new(config)
 }
 
 /// Advances the epoch while any guest runs, and sleeps otherwise.
@@ -104,7 +122,7 @@ impl Clock {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, engine: &wasmtime::Engine) {
+    fn run(&self, engines: &[wasmtime::Engine]) {
         loop {
             let idle = |state: &mut ClockState| state.guests == 0 && !state.stopped;
             let state = self.changed.wait_while(self.lock(), idle).unwrap_or_else(PoisonError::into_inner);
@@ -113,7 +131,7 @@ impl Clock {
             }
             drop(state);
             thread::sleep(TICK);
-            engine.increment_epoch();
+            engines.iter().for_each(wasmtime::Engine::increment_epoch);
         }
     }
 }

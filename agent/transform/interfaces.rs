@@ -28,7 +28,7 @@ impl Interfaces {
         let (bytes, sha256) = source.read(&Limits::default())?;
         let pre = load(engine, &source.to_string(), &bytes)?;
         let types = pre.instance_pre().component().component_type();
-        let wasmtime = engine.wasmtime();
+        let wasmtime = pre.engine();
         Ok(Self {
             bytes: bytes.len() as u64,
             sha256,

@@ -7,7 +7,7 @@ use wasmtime::component::InstancePre;
 
 use super::bisect::{self, Context, Doubt, NoVerdicts, Settled};
 use super::columns::{self, Input};
-use super::engine::Engine;
+use super::engine::{Compiler, Engine};
 use super::error::PluginError;
 use super::instance::{Component, NotOpened, fault_text};
 use super::limits::Limits;
@@ -191,18 +191,19 @@ pub(super) fn load(engine: &Engine, label: &str, bytes: &[u8]) -> Result<PluginP
         Some(([b'\0', b'a', b's', b'm', ..], _)) => return Err(PluginError::CoreModule { plugin: plugin() }),
         _ => return Err(PluginError::NotWasm { plugin: plugin() }),
     }
-    let component = wasmtime::component::Component::from_binary(engine.wasmtime(), bytes)
+    let Compiler { engine, linker } = engine.compiler(bytes.len());
+    let component = wasmtime::component::Component::from_binary(engine, bytes)
         .map_err(|error| PluginError::Compile { plugin: plugin(), source: error.into() })?;
     let types = component.component_type();
-    if let Some((import, _)) = types.imports(engine.wasmtime()).find(|(name, _)| *name != OFFERED) {
+    if let Some((import, _)) = types.imports(engine).find(|(name, _)| *name != OFFERED) {
         return Err(PluginError::Import { plugin: plugin(), import: import.into(), offered: OFFERED });
     }
-    let exports: Vec<&str> = types.exports(engine.wasmtime()).map(|(name, _)| name).collect();
+    let exports: Vec<&str> = types.exports(engine).map(|(name, _)| name).collect();
     if !exports.contains(&WANTED) {
         let found = if exports.is_empty() { "nothing".into() } else { exports.join(", ") };
         return Err(PluginError::Export { plugin: plugin(), wanted: WANTED, found });
     }
-    let pre: wasmtime::Result<InstancePre<HostState>> = engine.linker().instantiate_pre(&component);
+    let pre: wasmtime::Result<InstancePre<HostState>> = linker.instantiate_pre(&component);
     pre.and_then(PluginPre::new)
         .map_err(|error| PluginError::World { plugin: plugin(), source: error.into() })
 }
