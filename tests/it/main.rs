@@ -27,6 +27,7 @@ mod formats;
 mod hostile;
 mod identity;
 mod landing;
+mod languages;
 mod limits;
 mod loghub;
 mod long_lines;
