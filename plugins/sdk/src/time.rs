@@ -183,6 +183,7 @@ fn fraction(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let [b'.' | b',', rest @ ..] = bytes else { return Some((0, bytes)) };
     // Milliseconds are what most logs write.
     if let [a, b, c, rest @ ..] = rest
+        && c.is_ascii_digit()
         && !rest.first().is_some_and(u8::is_ascii_digit)
     {
         let millis = two_digits(*a, *b)? * 10 + two_digits(b'0', *c)?;
@@ -232,6 +233,8 @@ mod tests {
         for (text, expected) in [
             ("2026-11-30T08:05:09Z", "2026-11-30T08:05:09.000000Z"),
             ("2026-11-30T08:05:09.5Z", "2026-11-30T08:05:09.500000Z"),
+            ("2026-11-30T08:05:09.25Z", "2026-11-30T08:05:09.250000Z"),
+            ("2026-11-30T08:05:09.25", "2026-11-30T08:05:09.250000Z"),
             ("2026-11-30t08:05:09.123456789z", "2026-11-30T08:05:09.123456Z"),
             ("2026-11-30 08:05:09,123", "2026-11-30T08:05:09.123000Z"),
             ("2026-11-30T00:30:00+01:00", "2026-11-29T23:30:00.000000Z"),
