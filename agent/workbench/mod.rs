@@ -4,10 +4,12 @@
 //! - `trial`: lines to a Bronze batch, and verdicts back to lines.
 //! - `input`: the lines of a file or a pipe.
 //! - `fixture`: files that say which verdicts are expected.
+//! - `project`: a plugin's folder, made and built.
 
 pub mod cell;
 pub mod fixture;
 pub mod input;
+pub mod project;
 pub mod trial;
 
 pub use fixture::{Fixture, FixtureError};

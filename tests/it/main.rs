@@ -35,6 +35,7 @@ mod multiline;
 mod owned;
 mod plugins;
 mod power_loss;
+mod project;
 mod quarantine;
 mod readme;
 mod refusal;

@@ -7,7 +7,7 @@ use std::process::Command;
 use crate::support::succeed;
 
 /// The fenced blocks of the README: their language and their text.
-fn blocks(text: &str) -> Vec<(String, String)> {
+pub fn blocks(text: &str) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {

@@ -1,7 +1,9 @@
 //! `logsmith plugin`: what plugin authors work with; one file a subcommand, each thin.
 
+mod build;
 mod diff;
 mod inspect;
+mod new;
 mod run;
 mod test;
 
@@ -25,6 +27,10 @@ pub(super) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    /// Begin a plugin: a folder with a sample, a test and all that it takes to build it.
+    New(new::Args),
+    /// Build a plugin's component.
+    Build(build::Args),
     /// Run a plugin's fixtures, as the agent would run the plugin.
     Test(test::Args),
     /// Print the rows that a plugin makes of a file.
@@ -37,6 +43,8 @@ enum Command {
 
 pub(super) fn main(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
+        Command::New(args) => new::main(args),
+        Command::Build(args) => build::main(args),
         Command::Test(args) => test::main(args),
         Command::Run(args) => run::main(args),
         Command::Inspect(args) => inspect::main(args),

@@ -1,0 +1,149 @@
+//! Projects of plugin authors: made of a template and the SDK's own sources, built into a component.
+//!
+//! The SDK is on no registry, so that a project brings it along: the files that this binary was built beside, in the
+//! folder `sdk`, laid out as in the repository. What only the repository's own plugins need is left out.
+
+pub mod build;
+mod sdk;
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// Why there is no new project.
+#[derive(Debug, thiserror::Error)]
+pub enum NewError {
+    /// The name cannot be that of a crate and of a function.
+    #[error(
+        "`{0}` is no name for a plugin: write small letters, digits and `_`, a letter first, and no word of the language"
+    )]
+    Name(String),
+    /// Something is there already.
+    #[error("{0} is there already")]
+    Exists(PathBuf),
+    /// A file cannot be written.
+    #[error("cannot write {path}: {source}")]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The SDK's manifest is not what it was, which is a fault of ours.
+    #[error("the SDK's manifest cannot be read: {0}")]
+    Manifest(String),
+}
+
+/// What stands for the plugin's name in a template.
+const NAME: &str = "PLUGIN_NAME";
+
+/// The files of a project in Rust.
+const RUST: [(&str, &str); 6] = [
+    ("Cargo.toml", include_str!("rust/manifest.toml")),
+    ("src/lib.rs", include_str!("rust/lib.rs.txt")),
+    ("tests/first.toml", include_str!("rust/first.toml")),
+    ("sample.log", include_str!("rust/sample.log")),
+    (".gitignore", "/target\n"),
+    ("Cargo.lock", include_str!("../../../plugins/Cargo.lock")),
+];
+
+/// Makes a project at `folder`, which is named like the plugin and must not be there yet.
+///
+/// # Errors
+/// See [`NewError`].
+pub fn create(folder: &Path) -> Result<(), NewError> {
+    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if !is_name(&name) {
+        return Err(NewError::Name(name));
+    }
+    if folder.symlink_metadata().is_ok() {
+        return Err(NewError::Exists(folder.to_owned()));
+    }
+    for (path, text) in RUST {
+        write(&folder.join(path), &text.replace(NAME, &name))?;
+    }
+    let manifest = sdk::manifest().map_err(NewError::Manifest)?;
+    write(&folder.join("sdk/plugins/Cargo.toml"), &manifest)?;
+    for (path, text) in sdk::FILES {
+        write(&folder.join("sdk").join(path), text)?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<(), NewError> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)
+        .and_then(|()| fs::write(path, text))
+        .map_err(|source| NewError::Write { path: path.to_owned(), source })
+}
+
+/// Words that no function can be called, and names that the crate of a project cannot have.
+const TAKEN: [&str; 48] = [
+    "abstract",
+    "as",
+    "async",
+    "await",
+    "become",
+    "box",
+    "break",
+    "const",
+    "continue",
+    "core",
+    "crate",
+    "do",
+    "dyn",
+    "else",
+    "enum",
+    "extern",
+    "false",
+    "final",
+    "fn",
+    "for",
+    "gen",
+    "if",
+    "impl",
+    "in",
+    "let",
+    "logsmith_plugin",
+    "loop",
+    "macro",
+    "match",
+    "mod",
+    "move",
+    "mut",
+    "pub",
+    "ref",
+    "return",
+    "static",
+    "std",
+    "struct",
+    "super",
+    "test",
+    "trait",
+    "true",
+    "try",
+    "type",
+    "unsafe",
+    "use",
+    "while",
+    "yield",
+];
+
+fn is_name(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_lowercase())
+        && name.len() <= 64
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && !TAKEN.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_that_of_a_crate_and_of_a_function() {
+        assert!(is_name("sales") && is_name("app_2"));
+        for name in ["", "Sales", "2fast", "a-b", "fn", "test", "a b", &"x".repeat(65)] {
+            assert!(!is_name(name), "{name}");
+        }
+    }
+}
