@@ -42,6 +42,7 @@ mod refusal;
 mod replay;
 mod restart;
 mod rotation;
+mod shaping;
 mod shipped;
 mod surroundings;
 mod swap;
