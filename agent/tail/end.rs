@@ -208,6 +208,7 @@ impl Tail {
         self.held.remove(&stat.id);
         self.waiting.remove(&key);
         let Some(known) = self.files.get_mut(key) else { return };
+        tracing::debug!(file = %key, copy = %path.display(), size = stat.size, "file goes on in a copy");
         // It may be shorter than what was read, and its head shorter than what was seen.
         if !is_compressed && let Ok(print) = Fingerprint::read(&copy.file, known.offset.min(stat.size)) {
             known.offset = print.tail.end();
@@ -306,6 +307,7 @@ impl Tail {
     }
 
     pub(super) fn vanished(&mut self, key: FileKey, bytes: u64) {
+            tracing::debug!(file = %key, path = %path.display(), offset = known.offset, "file is gone");
         if bytes == 0 {
             return;
         }

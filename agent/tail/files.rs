@@ -366,6 +366,7 @@ impl Files {
     /// Notes that a file has another inode: its copy took its place, or its device has a new number.
     pub(super) fn set_id(&mut self, key: FileKey, id: FileId, born: Option<i64>) {
         let Some(known) = self.by_key.get_mut(&key) else { return };
+        tracing::debug!(file = %key, from = %old.display(), to = %path.display(), "file has moved");
         let old = std::mem::replace(&mut known.id, id);
         known.born = born;
         known.dirty = true;

@@ -249,6 +249,7 @@ impl Tail {
         known.seen = self.scans;
         self.handles.keep(key, file, rank(&known));
         self.held.remove(&stat.id);
+        tracing::debug!(file = %key, path = %path.display(), offset = known.offset, ?begin, "new file");
         self.files.insert(known);
         scan.report.found += 1;
     }
@@ -266,6 +267,7 @@ impl Tail {
         known.looked.size = text.length;
         known.place = Place::Rotated;
         known.seen = self.scans;
+        tracing::debug!(file = %key, path = %path.display(), text_bytes = text.length, "new file, compressed");
         self.files.insert(known);
         scan.report.found += 1;
         if let Some(damage) = text.damage {

@@ -95,7 +95,7 @@ fn check(pattern: &str, settings: &str, writing: Writing, every: Duration) {
     let path = log.clone();
     let writer = std::thread::spawn(move || write(&path, writing, &told));
     crate::support::eventually("the log is written", || log.exists());
-    let mut agent = host.start();
+    let mut agent = host.start_telling("agent.log", "warn,logsmith::tail=debug");
     // Of a file that is rotated away before it was ever seen nobody knows where its copies are.
     crate::support::eventually("the log is read", || host.added("state/bronze") > 0);
     let rotations = if every == SECOND { rotations().min(8) } else { rotations() };
@@ -135,10 +135,11 @@ fn check(pattern: &str, settings: &str, writing: Writing, every: Duration) {
     };
     assert!(
         lost.is_empty() && doubled.is_empty(),
-        "of {} lines lost {}, doubled {}",
+        "of {} lines lost {}, doubled {}\n{}",
         stood.len(),
         first(&lost),
-        first(&doubled)
+        first(&doubled),
+        fs::read_to_string(host.path("agent.log")).unwrap_or_default()
     );
     assert!(stood.len() > 100);
 }

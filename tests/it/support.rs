@@ -182,10 +182,11 @@ impl Host {
         Agent(self.edge(&["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
-    /// Starts the agent, and has it write what it tells to a file.
-    pub fn start_telling(&self, file: &str) -> Agent {
+    /// Starts the agent, and has it write what it tells, filtered so, to a file.
+    pub fn start_telling(&self, file: &str, filter: &str) -> Agent {
         let log = fs::File::create(self.path(file)).unwrap();
-        Agent(self.edge(&["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap())
+        let mut run = self.edge(&["run"]);
+        Agent(run.env("LOGSMITH_LOG", filter).stdout(Stdio::null()).stderr(log).spawn().unwrap())
     }
 
     /// Everything that stands in the files, to Gold.

@@ -82,7 +82,7 @@ fn what_cannot_take_over_is_refused_and_the_old_one_runs_on() {
     fs::copy(component("json"), &plugin).unwrap();
     host.configure("plugin.wasm", "");
     fs::write(host.path("logs/a.log"), "{\"n\":1}\n").unwrap();
-    let agent = host.start_telling("log");
+    let agent = host.start_telling("log", "warn");
     rows(&host, 1);
     let refused = |what: &str| eventually(what, || status(&host).contains(what));
 
@@ -130,7 +130,7 @@ fn a_column_of_another_type_is_refused_until_a_restart() {
 fn the_configuration_is_read_again_while_the_agent_runs() {
     let host = Host::new("builtin:json");
     fs::write(host.path("logs/a.log"), "{\"message\":\"1\",\"note\":\"a\"}\n").unwrap();
-    let agent = host.start_telling("log");
+    let agent = host.start_telling("log", "warn");
     rows(&host, 1);
     let right = fs::read_to_string(host.path("edge.toml")).unwrap();
     fs::write(host.path("edge.toml"), format!("{right}colour = 1\n")).unwrap();
@@ -166,7 +166,7 @@ fn a_broken_plugin_that_is_mended_goes_on_by_itself() {
     let host = Host::new("builtin:json");
     guest(&host, "trap");
     fs::write(host.path("logs/a.log"), "one\n").unwrap();
-    let agent = host.start_telling("log");
+    let agent = host.start_telling("log", "warn");
     rows(&host, 1);
     fs::write(host.path("logs/b.log"), "POISON\n".repeat(100)).unwrap();
     eventually("the pipeline holds", || {
