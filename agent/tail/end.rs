@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::{Known, Look, Place};
-use super::gunzip::{Gunzip, Text, copied_text};
+use super::gunzip::{Gunzip, Likeness, likeness};
 use super::handles::Rank;
 use super::identity::{Fingerprint, Stat};
 use super::judge::Begin;
@@ -134,7 +134,8 @@ impl Tail {
         let is_new = later(born, BIRTH_SLACK) >= known.since || is_long || self.includes(key, &path);
         let held = self.held.get(&stat.id).filter(|held| held.original == key);
         let witness = if held.is_some() { Witness::Held } else { Witness::None };
-        let is_copy = is_new && is_copy(&known.print, &file, stat.size, witness).ok()?;
+        let successor = known.successor(&path);
+        let is_copy = is_new && is_copy(&known.print, &file, stat.size, witness, successor.as_ref()).ok()?;
         // Generations may begin alike: as long as the bytes themselves are at hand they decide.
         let own = self.handles.get(key).filter(|_| cause == Cause::Gone && stat.size < known.offset);
         let is_copy = is_copy && own.is_none_or(|own| equal_so_far(own, &file, stat.size).unwrap_or(false));
@@ -164,11 +165,18 @@ impl Tail {
             return None;
         }
         let known = self.files.get(key)?;
-        let text = copied_text(&stat, stat.open(&path).ok()?, &known.print, known.unread()).ok()??;
-        if is_in_the_making(&stat, &text, scan.now) {
+        let (file, successor) = (stat.open(&path).ok()?, known.successor(&path));
+        let likeness = likeness(&stat, file, &known.print, known.unread(), successor.as_ref()).ok()?;
+        let (text, damage) = match likeness {
+            Likeness::Copy(text) => (Some(text), text.damage),
+            Likeness::Unclear(damage) => (None, Some(damage)),
+            Likeness::Other => return None,
+        };
+        if is_in_the_making(&stat, damage, scan.now) {
             scan.awaited.insert(key);
             return None;
         }
+        let text = text?;
         let (mut file, mut gunzip) = (stat.open(&path).ok()?, None);
         if text.length > known.offset {
             let (opened, piece) = Gunzip::open(file, &known.print, known.offset).ok()?;
@@ -200,6 +208,7 @@ impl Tail {
     /// Lets a copy go on for a file that ended.
     fn go_on_in(&mut self, scan: &Scan, key: FileKey, copy: Copy) {
         let Stranger { path, stat, .. } = copy.stranger;
+        tracing::debug!(file = %key, copy = %path.display(), size = stat.size, "file goes on in a copy");
         let is_compressed = matches!(copy.form, Form::Compressed(..));
         let is_included = !is_compressed && self.includes(key, &path);
         let place = if is_included { Place::Included } else { Place::Rotated };
@@ -208,7 +217,6 @@ impl Tail {
         self.held.remove(&stat.id);
         self.waiting.remove(&key);
         let Some(known) = self.files.get_mut(key) else { return };
-        tracing::debug!(file = %key, copy = %path.display(), size = stat.size, "file goes on in a copy");
         // It may be shorter than what was read, and its head shorter than what was seen.
         if !is_compressed && let Ok(print) = Fingerprint::read(&copy.file, known.offset.min(stat.size)) {
             known.offset = print.tail.end();
@@ -299,6 +307,7 @@ impl Tail {
         if let Some(known) = self.files.remove(key) {
             self.gone.truncate(GONE_MAX - 1);
             let path = Arc::clone(&known.path);
+            tracing::debug!(file = %key, path = %path.display(), offset = known.offset, "file is gone");
             self.gone.push_front(Gone { path, at: self.scanned_at, print: known.print.clone() });
             let mut record = known.record();
             record.gone = true;
@@ -307,7 +316,6 @@ impl Tail {
     }
 
     pub(super) fn vanished(&mut self, key: FileKey, bytes: u64) {
-            tracing::debug!(file = %key, path = %path.display(), offset = known.offset, "file is gone");
         if bytes == 0 {
             return;
         }
@@ -325,9 +333,9 @@ fn is_sibling(others: &[PathBuf], path: &Path) -> bool {
 }
 
 /// Whether a compressed file is not whole, and somebody may still be writing it.
-pub(super) fn is_in_the_making(stat: &Stat, text: &Text, now: Timestamp) -> bool {
+pub(super) fn is_in_the_making(stat: &Stat, damage: Option<Damage>, now: Timestamp) -> bool {
     let written = Timestamp::from_micros(stat.modified / 1000);
-    text.damage.is_some() && now < later(written, AWAITED)
+    damage.is_some() && now < later(written, AWAITED)
 }
 
 /// The files whose names begin like that of a known one, in its folders and where a rotation may have put its copies.

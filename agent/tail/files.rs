@@ -198,7 +198,7 @@ impl Known {
             since: self.since.micros(),
             offset: self.offset,
             size: self.size,
-            print: self.print.clone(),
+            print: self.print.recorded(),
             open_line: self.before == Before::OpenLine,
             rotated: matches!(self.place, Place::Rotated | Place::Unlinked),
             compressed: self.is_compressed,
@@ -272,6 +272,12 @@ impl Known {
         [Some(&*self.path), self.target.as_deref(), self.was_at.as_deref()].into_iter().flatten()
     }
 
+    /// What stands where this file stood before `copy`, which may be a copy of it, was made.
+    pub(super) fn successor(&self, copy: &Path) -> Option<File> {
+        let path = self.paths().find(|path| *path != copy)?;
+        open_file(path)
+    }
+
     /// Opens the file at its path, if that still leads to it; if it was compressed, what is to be read of its text.
     pub(super) fn open(&mut self) -> io::Result<File> {
         let file = self.open_as_it_is()?;
@@ -291,6 +297,11 @@ impl Known {
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
+}
+
+/// The regular file at `path`, open.
+pub(super) fn open_file(path: &Path) -> Option<File> {
+    Stat::of_path(path).ok().flatten()?.open(path).ok()
 }
 
 /// Where the symbolic link at `path` leads to; none if it is no link.
@@ -355,6 +366,7 @@ impl Files {
     pub(super) fn move_to(&mut self, key: FileKey, path: &Path) {
         let Some(known) = self.by_key.get_mut(&key) else { return };
         let old = std::mem::replace(&mut known.path, path.into());
+        tracing::debug!(file = %key, from = %old.display(), to = %path.display(), "file has moved");
         known.target = link_target(path);
         known.dirty = true;
         known.was_at.get_or_insert_with(|| Arc::clone(&old));
@@ -366,7 +378,6 @@ impl Files {
     /// Notes that a file has another inode: its copy took its place, or its device has a new number.
     pub(super) fn set_id(&mut self, key: FileKey, id: FileId, born: Option<i64>) {
         let Some(known) = self.by_key.get_mut(&key) else { return };
-        tracing::debug!(file = %key, from = %old.display(), to = %path.display(), "file has moved");
         let old = std::mem::replace(&mut known.id, id);
         known.born = born;
         known.dirty = true;

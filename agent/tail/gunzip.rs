@@ -9,9 +9,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::files::Known;
-use super::identity::{Fingerprint, HEAD_BYTES, Stat, Window};
+use super::identity::{Fingerprint, HEAD_BYTES, Stat, TAIL_BYTES, Window};
 use super::members::{Damage, Members};
-use super::rotation::HEAD_ALONE_BYTES;
+use super::positions::FileKey;
+use super::rotation::tells;
 
 /// What is decompressed ahead of the offset.
 const PIECE_BYTES: u64 = 1 << 20;
@@ -82,37 +83,54 @@ impl Known {
 pub(super) struct Text {
     /// Its first bytes.
     pub(super) head: Window,
+    /// Its last bytes, where it was walked through.
+    end: Window,
     /// How much can be read.
     pub(super) length: u64,
     pub(super) damage: Option<Damage>,
 }
 
-/// The text of a compressed file that is a copy of a file, of which `unread` bytes were not read; none if it is no copy.
-pub(super) fn copied_text(
+/// What a compressed file is to one that ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Likeness {
+    /// A copy, with this text.
+    Copy(Text),
+    /// None.
+    Other,
+    /// Too little can be read of it to tell, for this reason.
+    Unclear(Damage),
+}
+
+/// What a compressed file is to one of which `unread` bytes were not read, and at whose place `successor` stands.
+pub(super) fn likeness(
     stat: &Stat,
     file: File,
     print: &Fingerprint,
     unread: u64,
-) -> io::Result<Option<Text>> {
+    successor: Option<&File>,
+) -> io::Result<Likeness> {
     let offset = print.tail.end();
-    let beginning = beginning(&file)?;
-    if !begins_like(&beginning, print.windows()) {
-        return Ok(None);
+    let beginning = Beginning::of(&file)?;
+    match (beginning.is_like(print), beginning.damage) {
+        (Some(true), _) => {}
+        (None, Some(damage)) => return Ok(Likeness::Unclear(damage)),
+        _ => return Ok(Likeness::Other),
     }
     // Where all was read, the length that gzip notes at the end says enough.
     let mut noted = [0; 4];
     let is_noted = file.read_exact_at(&mut noted, stat.size.saturating_sub(4)).is_ok();
     if is_noted && unread == 0 && u64::from(u32::from_le_bytes(noted)) == offset & u64::from(u32::MAX) {
-        return Ok(Some(Text { head: Window::over(0, &beginning), length: offset, damage: None }));
+        let (head, end) = (Window::over(0, &beginning.bytes), Window::empty(offset));
+        return Ok(Likeness::Copy(Text { head, end, length: offset, damage: None }));
     }
     let mut probe = Probe::of(print, None);
     let text = walk(file, &beginning, |at, bytes| probe.see(at, bytes))?;
-    Ok(probe.stands(&text).then_some(text))
+    Ok(if probe.stands(&text, successor)? { Likeness::Copy(text) } else { Likeness::Other })
 }
 
 /// What stands in a compressed file where a fingerprint has its windows.
 struct Probe<'a> {
-    offset: u64,
+    print: &'a Fingerprint,
     /// The size of the file that the fingerprint is of, where others are no copies though they begin like it.
     size: Option<u64>,
     windows: Vec<(&'a Window, Vec<u8>)>,
@@ -121,8 +139,7 @@ struct Probe<'a> {
 impl<'a> Probe<'a> {
     fn of(print: &'a Fingerprint, size: Option<u64>) -> Self {
         let windows = print.windows().filter(|window| window.len() > 0);
-        let windows = windows.map(|window| (window, Vec::new())).collect();
-        Self { offset: print.tail.end(), size, windows }
+        Self { print, size, windows: windows.map(|window| (window, Vec::new())).collect() }
     }
 
     fn see(&mut self, at: u64, bytes: &[u8]) {
@@ -134,65 +151,109 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// Whether the text, all of which was seen, is a copy of what the fingerprint tells.
-    fn stands(&self, text: &Text) -> bool {
-        let length = text.length;
+    /// Whether the text, all of which was seen, is a copy of the file that the fingerprint is of, at whose place
+    /// `successor` stands.
+    fn stands(&self, text: &Text, successor: Option<&File>) -> io::Result<bool> {
+        let (length, offset) = (text.length, self.print.tail.end());
         // It was copied earlier than it was read, perhaps: then it holds the earlier windows.
         let fit = || self.windows.iter().filter(|(window, _)| window.end() <= length);
-        let stands = fit().all(|(window, kept)| window.opens(kept));
-        if let Some(size) = self.size.filter(|_| self.offset == 0) {
-            return stands && (length == size || (length < size && text.damage.is_some()));
+        if !fit().all(|(window, kept)| window.opens(kept)) {
+            return Ok(false);
         }
-        let is_told = fit().any(|(window, _)| window.start() > 0) || length >= self.offset;
+        if let Some(size) = self.size.filter(|_| offset == 0) {
+            // It may have grown after it was seen last; then its end at that time is in the text.
+            let has_grown = length > size && fit().any(|(window, _)| window.start() > 0);
+            return Ok(length == size || has_grown || (length < size && text.damage.is_some()));
+        }
         // Of a damaged one little may be left to tell it by: what was read is not read again for that.
-        stands && (is_told || length <= HEAD_ALONE_BYTES || text.damage.is_some())
+        let mut is_told = text.damage.is_some();
+        for (window, _) in fit() {
+            is_told = is_told || tells(window, self.print, length, successor)?;
+        }
+        Ok(is_told)
     }
 }
 
-/// The text of a compressed file; none if it is a copy of one of these files, of which the fingerprint and the size are
-/// given.
+/// What a compressed file is of which nothing is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stray {
+    /// A generation of its own, with this text.
+    Generation(Text),
+    /// A copy of a file.
+    Copy,
+    /// It begins like this file, which has ended: what became of that is to be found out first.
+    AwaitsEndOf(FileKey),
+}
+
+/// What a compressed file is beside these files, of which the fingerprint and the size are given, and `open` gives those
+/// that are at hand. `successor` stands where they stood.
 ///
 /// # Errors
 /// It cannot be read.
-pub(super) fn new_text<'a>(
+pub(super) fn stray<'a>(
     file: File,
-    files: impl Iterator<Item = (&'a Fingerprint, u64)>,
-) -> io::Result<Option<Text>> {
-    let head = beginning(&file)?;
+    originals: impl Iterator<Item = (Option<FileKey>, &'a Fingerprint, u64)>,
+    open: impl Fn(FileKey) -> Option<File>,
+    successor: Option<&File>,
+) -> io::Result<Stray> {
+    let head = Beginning::of(&file)?;
     // Generations of one log may begin alike.
-    let alike = files.filter(|(print, _)| begins_like(&head, print.windows()));
-    let mut probes: Vec<Probe<'_>> = alike.map(|(print, size)| Probe::of(print, Some(size))).collect();
-    let text = walk(file, &head, |at, bytes| probes.iter_mut().for_each(|probe| probe.see(at, bytes)))?;
-    let is_copy = probes.iter().any(|probe| probe.stands(&text));
-    Ok((!is_copy).then_some(text))
+    let alike = originals.filter(|(_, print, _)| head.is_like(print) == Some(true));
+    let mut probes: Vec<_> = alike.map(|(key, print, size)| (key, Probe::of(print, Some(size)))).collect();
+    let text = walk(file, &head, |at, bytes| probes.iter_mut().for_each(|(_, probe)| probe.see(at, bytes)))?;
+    for (key, probe) in probes {
+        let is_copy = match key.and_then(|key| Some((key, open(key)?))) {
+            Some((key, file)) if !probe.print.stands_in(&file)? => return Ok(Stray::AwaitsEndOf(key)),
+            // It may have grown since it was looked at.
+            Some((_, file)) => text.head.stands_in(&file)? && text.end.stands_in(&file)?,
+            None => probe.stands(&text, successor)?,
+        };
+        if is_copy {
+            return Ok(Stray::Copy);
+        }
+    }
+    Ok(Stray::Generation(text))
 }
 
-/// The first bytes of the text in a compressed file, for [`begins_like`].
-fn beginning(file: &File) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; HEAD_BYTES];
-    let len = Members::of(file.try_clone()?).read(&mut bytes)?.len();
-    bytes.truncate(len);
-    // The clone moves the place at which the file is read on.
-    rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0))?;
-    Ok(bytes)
+/// The first bytes of the text in a compressed file.
+struct Beginning {
+    bytes: Vec<u8>,
+    /// Why there are no more, if the file is not whole.
+    damage: Option<Damage>,
 }
 
-/// Whether a text begins as the longest of these windows says that begins with a file and is no longer than the text.
-fn begins_like<'a>(text: &[u8], windows: impl Iterator<Item = &'a Window>) -> bool {
-    let fit = windows.filter(|window| window.start() == 0 && (1..=text.len()).contains(&window.len()));
-    fit.max_by_key(|window| window.len()).is_some_and(|window| window.opens(text))
+impl Beginning {
+    fn of(file: &File) -> io::Result<Self> {
+        let (mut bytes, mut members) = (vec![0; HEAD_BYTES], Members::of(file.try_clone()?));
+        let len = members.read(&mut bytes)?.len();
+        bytes.truncate(len);
+        // The clone moves the place at which the file is read on.
+        rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0))?;
+        Ok(Self { bytes, damage: members.damage() })
+    }
+
+    /// Whether it is what the longest window says that begins with a file and is no longer; none if there is none.
+    fn is_like(&self, print: &Fingerprint) -> Option<bool> {
+        let lengths = 1..=self.bytes.len();
+        let fit = print.windows().filter(|window| window.start() == 0 && lengths.contains(&window.len()));
+        Some(fit.max_by_key(|window| window.len())?.opens(&self.bytes))
+    }
 }
 
-/// Reads all of a text that begins with `beginning`.
-fn walk(file: File, beginning: &[u8], mut visit: impl FnMut(u64, &[u8])) -> io::Result<Text> {
+/// Reads all of a text that begins so. It counts as damaged if it was when its beginning was read: it may be written now.
+fn walk(file: File, beginning: &Beginning, mut visit: impl FnMut(u64, &[u8])) -> io::Result<Text> {
     let (mut members, mut buffer, mut length) = (Members::of(file), vec![0; STEP_BYTES], 0);
+    let mut last = Vec::new();
     loop {
         let bytes = members.read(&mut buffer)?;
         if bytes.is_empty() {
-            return Ok(Text { head: Window::over(0, beginning), length, damage: members.damage() });
+            let (head, end) = (Window::over(0, &beginning.bytes), Window::before(length, &last));
+            return Ok(Text { head, end, length, damage: members.damage().or(beginning.damage) });
         }
         visit(length, bytes);
         length += bytes.len() as u64;
+        last.extend_from_slice(bytes.get(bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or(bytes));
+        last.drain(..last.len().saturating_sub(TAIL_BYTES));
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn skip(known: &mut Known, reading: &mut Reading<'_>) -> io::Result<T
     if (hole_at_start(reading.charset, first, known.offset) as u64) < bytes.min(first.len() as u64) {
         return Ok(Turn::More(looked_at));
     }
-    known.print.move_on(tail_at(reading.file, end)?, None);
+    known.print.move_on(tail_at(reading.file, end)?);
     known.offset = end;
     known.size = known.size.max(end);
     known.dirty = true;

@@ -20,10 +20,12 @@ pub(super) const HEAD_BYTES: usize = 1024;
 pub(super) const TAIL_BYTES: usize = 256;
 /// Short beginnings are marked, too: a copy may be shorter than the head.
 const SHORT_HEAD_BYTES: [usize; 3] = [16, 64, 256];
-/// Marks kept of a file.
-const MARKS_MAX: usize = 6;
-/// A mark is set this far behind the offset.
-const MARK_DISTANCE: usize = 4096;
+/// Between marks lie so many bytes, or this times a power of two.
+const STRIDE_MIN: u64 = 512;
+/// Marks of what was read, kept while a file is at hand: a copy ends at most a 16th of it behind one of them.
+const MARKS_MAX: u64 = 32;
+/// Marks of what was read, kept in a record.
+const RECORDED_MARKS_MAX: u64 = 6;
 
 /// Device and inode: unique among the files that exist at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -178,7 +180,8 @@ pub struct Fingerprint {
     pub(super) head: Window,
     /// The bytes just before the offset: it ends there.
     pub(super) tail: Window,
-    /// Windows further back: they tell a copy that is shorter than what was read.
+    /// Windows further back, some at multiples of a stride, and short beginnings: they tell a copy that is shorter than
+    /// what was read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) marks: Vec<Window>,
 }
@@ -199,29 +202,38 @@ impl Fingerprint {
 
     /// Moves on to `offset`; `read` are the bytes that stand before it, as far as they are at hand.
     pub(super) fn advance(&mut self, offset: u64, read: &[u8]) {
-        let back = read.len().checked_sub(MARK_DISTANCE).filter(|back| *back >= TAIL_BYTES);
-        let near = back.and_then(|back| read.get(..back));
-        let near = near.map(|read| Window::before(offset.saturating_sub(MARK_DISTANCE as u64), read));
-        self.move_on(Window::before(offset, read), near);
+        let (start, marked) = (offset.saturating_sub(read.len() as u64), self.tail.end());
+        self.move_on(Window::before(offset, read));
+        let stride = stride(offset, MARKS_MAX);
+        let first = (start + TAIL_BYTES as u64).max(marked + 1).next_multiple_of(stride);
+        let ends = (first..=offset).step_by(usize::try_from(stride).unwrap_or(usize::MAX));
+        self.marks.extend(ends.filter_map(|end| {
+            let before = usize::try_from(end - start).ok().and_then(|len| read.get(..len))?;
+            Some(Window::before(end, before))
+        }));
     }
 
     /// Moves on to the offset where `tail` ends.
-    pub(super) fn move_on(&mut self, tail: Window, near: Option<Window>) {
-        let left = std::mem::replace(&mut self.tail, tail);
-        let mut all: Vec<Window> = near.into_iter().chain([left]).chain(self.marks.drain(..)).collect();
-        all.retain(|mark| mark.len() > 0);
-        all.sort_unstable_by_key(|mark| std::cmp::Reverse(mark.end()));
-        let oldest = all.pop();
-        // Each is at least twice as far back as the one before it, and the oldest stays.
-        let mut distance = 0;
-        for mark in all {
-            let back = tail.end().saturating_sub(mark.end());
-            if back > 2 * distance && self.marks.len() + 1 < MARKS_MAX {
-                distance = back;
-                self.marks.push(mark);
-            }
+    pub(super) fn move_on(&mut self, tail: Window) {
+        self.tail = tail;
+        self.thin(MARKS_MAX);
+    }
+
+    /// Keeps marks of what was read that are evenly spread, and no more than `max`.
+    fn thin(&mut self, max: u64) {
+        let (offset, stride) = (self.tail.end(), stride(self.tail.end(), max));
+        self.marks.retain(|mark| mark.start() == 0 || (mark.end() <= offset && mark.end() % stride == 0));
+    }
+
+    /// What of it a record keeps.
+    pub(super) fn recorded(&self) -> Self {
+        let mut print = self.clone();
+        if self.tail.end() > 0 {
+            print.thin(RECORDED_MARKS_MAX);
+            let shortest = print.marks.iter().filter(|mark| mark.start() == 0).map(Window::len).min();
+            print.marks.retain(|mark| mark.start() > 0 || Some(mark.len()) == shortest);
         }
-        self.marks.extend(oldest);
+        print
     }
 
     /// Gives back memory that it does not need now.
@@ -303,6 +315,15 @@ impl Fingerprint {
         }
         Ok(true)
     }
+}
+
+/// How far apart marks are, if so many bytes were read and no more than `max` are to be kept.
+fn stride(offset: u64, max: u64) -> u64 {
+    let mut stride = STRIDE_MIN;
+    while offset / stride > max {
+        stride *= 2;
+    }
+    stride
 }
 
 /// The window before `offset` of an open file.

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use super::Tail;
 use super::end::{BIRTH_SLACK, is_in_the_making};
-use super::files::Place;
-use super::gunzip::new_text;
+use super::files::{Place, open_file};
+use super::gunzip::{Stray, stray};
 use super::identity::{FileId, Fingerprint, Stat};
 use super::judge::Begin;
 use super::later;
@@ -78,8 +78,8 @@ enum Taking {
     Settled,
     /// It is being compressed.
     InTheMaking,
-    /// A rotation moved it on before it was opened.
-    MovedOn,
+    /// A rotation moved it on before it was opened, or ended what it may be a copy of: another scan tells.
+    Overtaken,
 }
 
 impl Tail {
@@ -166,7 +166,7 @@ impl Tail {
                     match self.take_missed(scan, vacated, &path, stat) {
                         Taking::Settled => {}
                         Taking::InTheMaking => drop(unsettled.insert(at)),
-                        Taking::MovedOn => {
+                        Taking::Overtaken => {
                             unsettled.insert(at);
                             self.rescan = true;
                         }
@@ -212,7 +212,7 @@ impl Tail {
         }
         match stat.open(path) {
             Ok(file) if self.is_unknown(&stat, &file) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Taking::MovedOn,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Taking::Overtaken,
             Ok(_) | Err(_) => return Taking::Settled,
         }
         if is_compressed(path) {
@@ -228,7 +228,7 @@ impl Tail {
         });
         let begin = match begin {
             Ok(begin) => begin,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Taking::MovedOn,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Taking::Overtaken,
             Err(_) => return Taking::Settled,
         };
         self.meet(scan, &Stranger { path: path.to_owned(), source: vacated.source, stat }, begin);
@@ -249,13 +249,8 @@ impl Tail {
         if !vacated.print.head.stands_in(file)? {
             return Ok(false);
         }
-        if let Some(known) = self.files.get(key).filter(|known| !known.is_compressed) {
-            if let Some(left) = self.handles.get(key) {
-                return equal_so_far(left, file, size);
-            }
-            if let Ok(left) = known.open_as_it_is() {
-                return equal_so_far(&left, file, size);
-            }
+        if let Some(left) = self.open_itself(key) {
+            return equal_so_far(&left, file, size);
         }
         if newness == Newness::SinceLastScan && size < vacated.print.tail.end() {
             return Ok(false);
@@ -264,7 +259,16 @@ impl Tail {
         let is_truncated = there.is_some_and(|there| there.key != key && there.path == vacated.path);
         let witness =
             if is_truncated && newness == Newness::Unknown { Witness::Place } else { Witness::None };
-        is_copy(&vacated.print, file, size, witness)
+        is_copy(&vacated.print, file, size, witness, open_file(&vacated.path).as_ref())
+    }
+
+    /// A known file, open, if it is at hand and not compressed.
+    fn open_itself(&self, key: FileKey) -> Option<File> {
+        let known = self.files.get(key).filter(|known| !known.is_compressed)?;
+        match self.handles.get(key) {
+            Some(file) => file.try_clone().ok(),
+            None => known.open_as_it_is().ok(),
+        }
     }
 
     /// Takes a compressed file for a missed generation if it was written to since the file that left was first seen, and
@@ -280,27 +284,34 @@ impl Tail {
         if later(written, BIRTH_SLACK) < vacated.since {
             return Taking::Settled;
         }
-        let known = self.files.iter().map(|known| (&known.print, known.size_seen()));
-        let gone = self
-            .gone
-            .iter()
-            .map(|gone| &gone.print)
-            .chain([&vacated.print])
-            .map(|print| (print, print.tail.end()));
-        let text = stat.open(path).and_then(|file| new_text(file, known.chain(gone)));
-        match text {
-            Ok(Some(text)) if is_in_the_making(&stat, &text, scan.now) => Taking::InTheMaking,
-            Ok(Some(text)) => {
+        let known = self.files.iter().map(|known| (Some(known.key), &known.print, known.size_seen()));
+        let gone = self.gone.iter().map(|gone| &gone.print).chain([&vacated.print]);
+        let gone = gone.map(|print| (None, print, print.tail.end()));
+        let successor = open_file(&vacated.path);
+        let stray = stat
+            .open(path)
+            .and_then(|file| stray(file, known.chain(gone), |key| self.open_itself(key), successor.as_ref()));
+        match stray {
+            Ok(Stray::Generation(text)) if is_in_the_making(&stat, text.damage, scan.now) => {
+                Taking::InTheMaking
+            }
+            Ok(Stray::Generation(text)) => {
                 let stranger = Stranger { path: path.to_owned(), source: vacated.source, stat };
                 self.add_compressed(scan, &stranger, text);
                 Taking::Settled
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Taking::MovedOn,
+            Ok(Stray::AwaitsEndOf(key)) => {
+                if let Some(original) = self.files.get_mut(key) {
+                    original.suspect = true;
+                }
+                Taking::Overtaken
+            }
+            Ok(Stray::Copy) => Taking::Settled,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Taking::Overtaken,
             Err(error) => {
                 self.note_unreadable(scan, path, stat.id, &error);
                 Taking::InTheMaking
             }
-            Ok(None) => Taking::Settled,
         }
     }
 }

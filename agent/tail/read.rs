@@ -192,7 +192,7 @@ fn cut(known: &mut Known, reading: &mut Reading<'_>, after: Before) -> io::Resul
     let mut taken = take_beginning(reading.batch, stretch, line_bytes - span.len as u64);
     taken.before = after;
     reading.count(known, taken);
-    known.print.move_on(tail, None);
+    known.print.move_on(tail);
     known.offset += taken_bytes;
     known.overlong = 0;
     known.partial = None;

@@ -10,8 +10,9 @@
 //! - The original has *ended*: it was truncated or rewritten, or it is gone. As long as it stands, both are equal so
 //!   far and nothing is decided: the file is held back, unread, and looked at again at every scan.
 //! - Every window of the original's fingerprint that fits into the file is found there: the bytes before our offset,
-//!   or, in a copy made before our last read and so shorter than what was read, an earlier mark. The first bytes alone
-//!   prove a copy only if it is short, since generations of one log may share a long header.
+//!   or, in a copy made before our last read and so shorter than what was read, earlier marks. The first bytes alone
+//!   prove a copy only if it is short, since generations of one log may share a long header; what stands in the
+//!   original's successor, too, proves nothing.
 //!
 //! A file that is held ends up in one of three ways. Its bytes come to differ from the original's: it is a file of its
 //! own, read from 0. The original ends: it is the copy, read on from our offset under the original's key. Or neither:
@@ -42,7 +43,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::identity::{Fingerprint, HEAD_BYTES, TAIL_BYTES, bytes_at};
+use super::identity::{Fingerprint, HEAD_BYTES, TAIL_BYTES, Window, bytes_at};
 
 /// A short file that equals the beginning of another is held back for this long.
 pub(super) const HOLD: Duration = Duration::from_secs(10);
@@ -144,18 +145,39 @@ pub(super) enum Witness {
     Place,
 }
 
-/// Whether `file`, of `size` bytes, has the bytes of the original that ended with `print`.
-pub(super) fn is_copy(print: &Fingerprint, file: &File, size: u64, witness: Witness) -> io::Result<bool> {
-    let offset = print.tail.end();
-    let mut evidence = false;
+/// Whether `file`, of `size` bytes, has the bytes of the original that ended with `print`; `successor` is what stands at
+/// its place now, if anything does.
+pub(super) fn is_copy(
+    print: &Fingerprint,
+    file: &File,
+    size: u64,
+    witness: Witness,
+    successor: Option<&File>,
+) -> io::Result<bool> {
+    let mut evidence = witness != Witness::None;
     for window in print.windows().filter(|window| window.len() > 0 && window.end() <= size) {
         if !window.stands_in(file)? {
             return Ok(false);
         }
-        // Generations of one log may share a long header: it proves little about what lies far behind it.
-        evidence |= window.start() > 0 || size >= offset || size <= HEAD_ALONE_BYTES;
+        evidence = evidence || tells(window, print, size, successor)?;
     }
-    Ok(size > 0 && (evidence || witness != Witness::None))
+    Ok(size > 0 && evidence)
+}
+
+/// Whether a window that stands in a file of `size` bytes says that it is a copy of the original, and not a generation
+/// that begins with the same header. So the successor may, too.
+pub(super) fn tells(
+    window: &Window,
+    print: &Fingerprint,
+    size: u64,
+    successor: Option<&File>,
+) -> io::Result<bool> {
+    let is_far = window.start() > 0 || size <= HEAD_ALONE_BYTES;
+    match successor {
+        _ if size >= print.tail.end() => Ok(true),
+        Some(successor) if is_far => Ok(!window.stands_in(successor)?),
+        _ => Ok(is_far),
+    }
 }
 
 /// Whether the first `size` bytes of two files are equal, as far as their first KiB and the bytes before `size` tell.

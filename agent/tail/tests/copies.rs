@@ -369,3 +369,24 @@ fn a_copy_that_shows_up_when_its_original_is_given_up_is_read_behind_what_was_re
         assert_eq!(lines, ["third", "unread"], "{pattern}");
     }
 }
+
+#[test]
+fn a_copy_made_long_before_the_last_of_its_original_was_read_is_not_read_again() {
+    for (pattern, births) in [("app.log", Births::Known), ("app.log*", Births::Unknown)] {
+        let mut rig = Rig::new(pattern);
+        rig.births = births;
+        rig.restart();
+        rig.append("app.log", "start\n");
+        rig.run();
+        rig.append("app.log", numbered("line", 0..3_000));
+        rig.copy("app.log", "app.log.1");
+        rig.append("app.log", numbered("read live", 0..2_000));
+        rig.read_all();
+        assert_eq!(rig.rows.len(), 5_001);
+        rig.truncate("app.log");
+        rig.append("app.log", "new\n");
+        assert_eq!(rig.run(), ["new"], "{pattern}");
+        rig.pass(20);
+        assert!(rig.run().is_empty(), "{pattern}");
+    }
+}

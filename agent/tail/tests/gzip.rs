@@ -1,4 +1,5 @@
 use super::*;
+use crate::tail::gunzip::{Stray, stray};
 use std::process::Command;
 
 use flate2::Compression;
@@ -248,6 +249,73 @@ fn a_compressed_copy_that_is_shorter_than_what_was_read_is_not_read_again() {
         assert_eq!(rig.run(), ["new"]);
         rig.remove("app.log.1.gz");
     }
+}
+
+/// What was written to a file after it was last looked at made its compressed copy another file, which was read, too.
+#[test]
+fn regression_a_file_that_grew_before_it_was_rotated_and_compressed_is_read_once() {
+    for first in [30, 300] {
+        let mut rig = Rig::new("app.log");
+        rig.append("app.log", numbered("read", 0..100));
+        rig.run();
+        rig.rename("app.log", "app.log.2");
+        let mut lines = numbered("line", 0..first);
+        rig.append("app.log", &lines);
+        rig.tail.scan(rig.now);
+        let more = numbered("more", 0..500);
+        rig.append("app.log", &more);
+        lines += &more;
+        rig.rename("app.log", "app.log.1");
+        gzip(&rig, "app.log.1");
+        rig.append("app.log", "new\n");
+        let mut found = rig.run();
+        found.sort();
+        let mut wanted = split(&lines);
+        wanted.push("new".to_owned());
+        wanted.sort();
+        assert_eq!(found, wanted);
+        rig.pass(20);
+        assert!(rig.run().is_empty());
+    }
+}
+
+/// An unread file was given up when its compressed copy had no text yet.
+#[test]
+fn regression_a_file_is_not_given_up_while_its_compressed_copy_has_no_text_yet() {
+    let mut rig = Rig::new("app.log");
+    let lines = numbered("line", 0..100);
+    rig.append("app.log", &lines);
+    rig.tail.scan(rig.now);
+    rig.commit(LineBatch::new(0));
+    rig.copy("app.log", "whole");
+    gzip(&rig, "whole");
+    let whole = fs::read(rig.path("whole.gz")).unwrap();
+    rig.remove("app.log");
+    rig.append("app.log.1.gz", &whole[..12]);
+    rig.restart();
+    assert!(rig.run().is_empty());
+    rig.append("app.log.1.gz", &whole[12..]);
+    assert_eq!(rig.run(), split(&lines));
+    assert_eq!(rig.tail.counters().vanished_bytes, 0);
+}
+
+/// The compressed copy of a file that was truncated between the look at it and the look at the copy was read, too.
+#[test]
+fn regression_a_compressed_file_waits_until_it_is_clear_what_became_of_the_one_it_begins_like() {
+    let rig = Rig::new("app.log");
+    rig.append("app.log", numbered("line", 0..100));
+    rig.copy("app.log", "app.log.1");
+    gzip(&rig, "app.log.1");
+    let print = Fingerprint::read(&File::open(rig.path("app.log")).unwrap(), 120).unwrap();
+    let is = || {
+        let originals = [(Some(FileKey::FIRST), &print, 1_100)].into_iter();
+        let open = |_| File::open(rig.path("app.log")).ok();
+        stray(File::open(rig.path("app.log.1.gz")).unwrap(), originals, open, None).unwrap()
+    };
+    assert!(matches!(is(), Stray::Copy), "{:?}", is());
+    rig.truncate("app.log");
+    rig.append("app.log", "new\n");
+    assert!(matches!(is(), Stray::AwaitsEndOf(FileKey::FIRST)), "{:?}", is());
 }
 
 /// A rig whose file was read and rotated away; of the text that followed it in `app.log.1`, compressed, is made what
