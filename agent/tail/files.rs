@@ -251,6 +251,11 @@ impl Known {
         self.was_at = None;
     }
 
+    /// Whether what was read in the middle of the file still stands in `file`; nothing of that is kept of a compressed one.
+    pub(super) fn middle_stands_in(&self, file: &File) -> io::Result<bool> {
+        Ok(self.is_compressed || self.print.marks_stand_in(file)?)
+    }
+
     /// Notes that the file is read to its end and unchanged, unless it was modified so lately that its modification
     /// time need not show a change that came after.
     pub(super) fn note_checked(&mut self, now: Timestamp) {

@@ -246,9 +246,19 @@ impl Fingerprint {
         [&self.tail, &self.head].into_iter().chain(&self.marks)
     }
 
-    /// Whether `file` still is what was read: nothing before the offset has changed.
+    /// Whether `file` still is what was read, as far as its beginning and the bytes before the offset tell.
     pub(super) fn stands_in(&self, file: &File) -> io::Result<bool> {
         Ok(self.tail.stands_in(file)? && self.head.stands_in(file)? && self.end_stands_in(file)?)
+    }
+
+    /// Whether all marks of what was read stand in `file`, too.
+    pub(super) fn marks_stand_in(&self, file: &File) -> io::Result<bool> {
+        for mark in self.marks.iter().filter(|mark| mark.end() <= self.tail.end()) {
+            if !mark.stands_in(file)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Whether `file` still has the last bytes that were seen of it, if nothing of it was read.

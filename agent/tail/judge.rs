@@ -146,7 +146,9 @@ impl Tail {
         let Ok(file) = self.handles.take(key).map_or_else(|| known.open(), Ok) else {
             return Standing::Unknown;
         };
-        let standing = match known.print.stands_in(&file) {
+        let stands =
+            known.print.stands_in(&file).and_then(|stands| Ok(stands && known.middle_stands_in(&file)?));
+        let standing = match stands {
             Ok(true) => Standing::Intact,
             Ok(false) => Standing::Changed,
             Err(_) => Standing::Unknown,

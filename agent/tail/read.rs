@@ -68,7 +68,9 @@ fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result
     let mut span = reading.batch.fill(reading.file, tail.start(), need)?;
     let is_same = tail.opens(reading.batch.open(span).0.bytes)
         && known.print.renew_head(reading.file)?
-        && known.print.end_stands_in(reading.file)?;
+        && known.print.end_stands_in(reading.file)?
+        // Written to, and no longer: perhaps rewritten. That is rare enough for a closer look.
+        && (span.len > begin || known.middle_stands_in(reading.file)?);
     if !is_same {
         reading.settle(known);
         return Ok(Turn::Changed);

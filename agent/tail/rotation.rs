@@ -31,8 +31,9 @@
 //!   or less is taken for its copy, and read behind that.
 //! - A compressed file that is damaged is taken for a copy if its first bytes are, even where a whole one had to have
 //!   more in common: what was read of the log is not read again for a copy of which only the beginning is left.
-//! - A file that is rewritten in place, keeps its size or grows, and differs only in bytes that no window covers, counts as
-//!   unchanged: what was read is not compared as a whole.
+//! - A file that is rewritten in place, keeps its size, and differs only in bytes that no window covers, counts as
+//!   unchanged: what was read is not compared as a whole. Of one that also grows only its beginning and the bytes before
+//!   our offset are compared.
 //! - A copy of less than 16 bytes, made and left behind by our reading between two scans, is read again.
 
 use std::ffi::OsStr;

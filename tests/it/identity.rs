@@ -35,12 +35,15 @@ fn lines(contents: &[String]) -> usize {
 /// What a file holds after it was rewritten for the `round`th time.
 type Rewrite = (&'static str, fn(usize) -> String);
 
-const REWRITES: [Rewrite; 6] = [
+const REWRITES: [Rewrite; 7] = [
     ("logs/shorter.log", |round| numbered(&format!("round {round}"), 0..300 - 50 * round)),
     ("logs/longer.log", |round| numbered(&format!("round {round}"), 0..100 + 50 * round)),
     ("logs/as-long.log", |round| numbered(&format!("round {round}"), 0..100)),
     ("logs/shorter-alike.log", |round| header() + &numbered(&format!("round {round}"), 0..300 - 50 * round)),
     ("logs/longer-alike.log", |round| header() + &numbered(&format!("round {round}"), 0..100 + 50 * round)),
+    ("logs/middle.log", |round| {
+        header() + &numbered(&format!("round {round}"), 0..200) + &numbered("all end alike", 0..50)
+    }),
     // All but the last line is as it was.
     ("logs/last-line.log", |round| format!("{}end {round}\n{}", header(), numbered("more", 0..round))),
 ];

@@ -139,6 +139,25 @@ fn a_file_rewritten_in_place_to_the_same_size_is_read_anew() {
 }
 
 #[test]
+fn a_file_of_which_only_the_middle_was_rewritten_is_read_anew() {
+    for is_stopped in [false, true] {
+        let mut rig = Rig::new("*.log");
+        let text = |middle| {
+            let (first, last) = (numbered("first", 0..1_000), numbered("last", 0..1_000));
+            format!("{first}{}{last}", numbered(middle, 0..1_000))
+        };
+        rig.append("a.log", text("old"));
+        rig.run();
+        fs::write(rig.path("a.log"), text("new")).unwrap();
+        if is_stopped {
+            rig.restart();
+        }
+        assert_eq!(rig.run(), split(&text("new")));
+        assert!(rig.run().is_empty());
+    }
+}
+
+#[test]
 fn a_rewrite_that_only_a_read_notices_doubles_and_loses_nothing() {
     let mut rig = Rig::new("*.log");
     rig.append("a.log", numbered("old", 0..10));
