@@ -15,10 +15,11 @@ use tempfile::TempDir;
 /// Versions of the independent reader, so that a run today and one next year read alike.
 const READER: [&str; 2] = ["deltalake==1.6.6", "pyarrow==26.0.1"];
 
-/// The real binary.
+/// The real binary. What it keeps for this user is kept for the next run of the tests.
 pub fn logsmith() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_logsmith"));
-    command.env_remove("LOGSMITH_KILL_AT").env("LOGSMITH_LOG", "warn");
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
+    command.env_remove("LOGSMITH_KILL_AT").env("LOGSMITH_LOG", "warn").env("XDG_CACHE_HOME", cache);
     command
 }
 

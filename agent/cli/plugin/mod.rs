@@ -17,6 +17,7 @@ use super::read_config;
 use crate::clock::{Clock, SystemClock};
 use crate::text::Shown;
 use crate::transform::{Engine, PluginSource};
+use crate::workbench::project::user_cache;
 use crate::workbench::trial::Origin;
 
 #[derive(Debug, clap::Args)]
@@ -145,7 +146,8 @@ fn excerpt(line: &str) -> Shown<String> {
     Shown(excerpt)
 }
 
-/// An engine without a cache: nothing of an author's trials is kept.
+/// An engine that keeps what it compiled in the user's cache folder: a plugin that carries an interpreter takes seconds.
 fn engine() -> anyhow::Result<Engine> {
-    Ok(Engine::try_new(None)?)
+    let cache = user_cache().map(|cache| cache.join("compiled"));
+    Ok(Engine::try_new(cache.as_deref())?)
 }

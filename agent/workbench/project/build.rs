@@ -7,6 +7,8 @@ use std::{env, fs, io};
 
 use serde_json::Value;
 
+use super::user_cache;
+
 /// What plugins are compiled for.
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Makes a component of a module. It ships with rustup's compiler, off the `PATH`.
@@ -138,11 +140,8 @@ fn compiler(missing: Missing) -> Result<Compiler, BuildError> {
 
 /// The compiler that [`TOOLCHAIN_SCRIPT`] makes.
 fn private(missing: Missing) -> Result<PathBuf, BuildError> {
-    let folder = env::var_os(TOOLCHAIN).map(PathBuf::from).or_else(|| {
-        let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
-        Some(cache?.join("logsmith/wasm-toolchain"))
-    });
+    let folder = env::var_os(TOOLCHAIN).map(PathBuf::from);
+    let folder = folder.or_else(|| Some(user_cache()?.join("wasm-toolchain")));
     let folder = folder.ok_or(BuildError::NoTarget)?;
     if !folder.join("env").is_file() {
         if missing == Missing::Refuse {

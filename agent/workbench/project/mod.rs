@@ -7,7 +7,7 @@ pub mod build;
 mod sdk;
 
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::{env, fs, io};
 
 /// Why there is no new project.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,13 @@ pub fn create(folder: &Path) -> Result<(), NewError> {
         write(&folder.join("sdk").join(path), text)?;
     }
     Ok(())
+}
+
+/// The folder that is ours among what this user's programs keep for later, if the user has a home.
+pub fn user_cache() -> Option<PathBuf> {
+    let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|cache| cache.is_absolute());
+    let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
+    Some(cache?.join("logsmith"))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), NewError> {
