@@ -11,12 +11,11 @@ use logsmith::transform::{
 };
 use serde_json::{Value, json};
 
-use crate::support::component;
+use crate::support::{component, user_cache};
 
-/// One for all tests, with a cache, so that each component is compiled once.
+/// One for all tests, with the cache of the real binary's tools, so that each component is compiled once.
 pub static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
-    let cache = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("component-cache");
-    Engine::try_new(Some(&cache)).expect("the engine starts")
+    Engine::try_new(Some(&user_cache().join("logsmith/compiled"))).expect("the engine starts")
 });
 
 fn file(path: PathBuf) -> PluginSource {

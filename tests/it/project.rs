@@ -131,4 +131,15 @@ fn what_a_machine_lacks_is_named_with_the_commands_that_bring_it() {
     fs::create_dir_all(here.join("lib/rustlib/wasm32-unknown-unknown/lib")).unwrap();
     let said = nothing(&mut plugin(here, &["build", "sales"]));
     assert!(said.contains("there is no wasm-component-ld"), "{said}");
+
+    for (language, program, words) in
+        [("js", "npm", "https://nodejs.org"), ("python", "python3 -m pip", "python3-pip")]
+    {
+        let new = &["new", language, "--lang", language];
+        let said = nothing(plugin(here, new).env("XDG_CACHE_HOME", here));
+        let expected = format!("something is missing: cannot run {program}");
+        assert!(said.contains(&expected) && said.contains(words), "{said}");
+        let said = nothing(plugin(here, &["build", language]).env("XDG_CACHE_HOME", here));
+        assert!(said.contains(&format!("logsmith: cannot run {program}")), "{said}");
+    }
 }

@@ -18,9 +18,13 @@ const READER: [&str; 2] = ["deltalake==1.6.6", "pyarrow==26.0.1"];
 /// The real binary. What it keeps for this user is kept for the next run of the tests.
 pub fn logsmith() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_logsmith"));
-    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
-    command.env_remove("LOGSMITH_KILL_AT").env("LOGSMITH_LOG", "warn").env("XDG_CACHE_HOME", cache);
+    command.env_remove("LOGSMITH_KILL_AT").env("LOGSMITH_LOG", "warn").env("XDG_CACHE_HOME", user_cache());
     command
+}
+
+/// What the binary takes for the cache folder of this user.
+pub fn user_cache() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache")
 }
 
 /// Runs a command that must succeed, and returns what it printed.

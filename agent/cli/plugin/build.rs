@@ -16,7 +16,7 @@ pub(super) struct Args {
     /// The project's folder.
     #[arg(default_value = ".")]
     folder: PathBuf,
-    /// Make a compiler for plugins where rustup has none: 150 MB of Debian packages, kept in the cache folder.
+    /// Make a compiler for plugins in Rust where rustup has none: 150 MB of Debian packages, kept in the cache folder.
     #[arg(long)]
     fetch_compiler: bool,
 }

@@ -1,48 +1,46 @@
-//! A project in Rust to a component.
+//! A project to a component.
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::{env, fs, io};
+use std::{fs, io};
 
-use serde_json::Value;
-
-use super::user_cache;
-
-/// What plugins are compiled for.
-const TARGET: &str = "wasm32-unknown-unknown";
-/// Makes a component of a module. It ships with rustup's compiler, off the `PATH`.
-const LINKER: &str = "wasm-component-ld";
-/// Names the folder of a private compiler.
-const TOOLCHAIN: &str = "LOGSMITH_WASM_TOOLCHAIN";
-/// Makes such a compiler.
-const TOOLCHAIN_SCRIPT: &str = include_str!("../../../plugins/wasm-toolchain.sh");
+use super::stage::Stage;
+use super::{Language, rust, script};
 
 /// Why there is no component.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The folder holds no project.
-    #[error("{0} holds no plugin: it has no Cargo.toml; `logsmith plugin new NAME` makes a project")]
+    #[error(
+        "{0} holds no plugin: it has no Cargo.toml, plugin.js or plugin.py; `logsmith plugin new NAME` makes a \
+         project"
+    )]
     NoProject(PathBuf),
     /// A program cannot be run.
-    #[error("cannot run {program}: {source}; {advice}")]
+    #[error("cannot run {program}: {reason}; {advice}")]
     Program {
         /// Which program.
         program: String,
         /// Why not.
-        source: io::Error,
+        reason: String,
         /// What to install.
         advice: &'static str,
     },
-    /// Nothing here compiles for plugins.
+    /// Nothing here compiles Rust for plugins.
     #[error(
-        "this machine's Rust cannot compile for {TARGET}. Run\n    rustup target add {TARGET}\nor, where rustup cannot fetch \
-         it (Debian and its kin, 150 MB, made of packages by apt),\n    logsmith plugin build --fetch-compiler"
+        "this machine's Rust cannot compile for {target}. Run\n    rustup target add {target}\nor, where rustup cannot fetch \
+         it (Debian and its kin, 150 MB, made of packages by apt),\n    logsmith plugin build --fetch-compiler",
+        target = rust::TARGET
     )]
     NoTarget,
     /// The compiler has no linker for components.
-    #[error("there is no {LINKER} in {0}: this Rust is too old, or not rustup's; run `rustup update`")]
+    #[error(
+        "there is no {linker} in {0}: this Rust is too old, or not rustup's; run `rustup update`",
+        linker = rust::LINKER
+    )]
     NoLinker(PathBuf),
+    /// There is no folder to keep tools in.
+    #[error("there is no folder to keep the tools in that build plugins: set HOME")]
+    NoCache,
     /// A program failed; its words were shown.
     #[error("{0} failed")]
     Failed(String),
@@ -54,9 +52,11 @@ pub enum BuildError {
         /// The project's manifest.
         manifest: PathBuf,
     },
-    /// A file cannot be written.
-    #[error("cannot write {path}: {source}")]
-    Write {
+    /// A file cannot be read or written.
+    #[error("cannot {operation} {path}: {source}")]
+    Io {
+        /// What was tried.
+        operation: &'static str,
         /// Which file.
         path: PathBuf,
         /// Why not.
@@ -64,7 +64,14 @@ pub enum BuildError {
     },
 }
 
-/// What to do where this machine's compiler has no standard library for plugins.
+impl BuildError {
+    /// The error of an operation on a file.
+    pub(super) fn io(operation: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { operation, path: path.to_owned(), source }
+    }
+}
+
+/// What to do where this machine's compiler of Rust has no standard library for plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// Fetch one.
@@ -73,142 +80,46 @@ pub enum Missing {
     Refuse,
 }
 
-/// Builds the project at `folder`, optimised, and returns where its component lies: in its folder `dist`.
+/// Builds the project at `folder`, optimised, and returns where its component lies: in its folder `dist`. A tool that a
+/// language needs besides is installed at first use, and kept in the user's cache folder.
 ///
 /// # Errors
-/// See [`BuildError`]. What the compiler has to say stands on standard error.
+/// See [`BuildError`]. What compilers have to say stands on standard error.
 pub fn build(folder: &Path, missing: Missing) -> Result<PathBuf, BuildError> {
     let no_project = || BuildError::NoProject(folder.to_owned());
     let folder = folder.canonicalize().map_err(|_| no_project())?;
-    let manifest = folder.join("Cargo.toml");
-    if !manifest.is_file() {
-        return Err(no_project());
+    let language = Language::of(&folder).ok_or_else(no_project)?;
+    let named = |name: &str| folder.join("dist").join(name).with_extension("wasm");
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    match language {
+        Language::Rust => {
+            let built = rust::build(&folder, missing)?;
+            let name = built.file_stem().unwrap_or_default().to_string_lossy();
+            place(&built, named(&name))
+        }
+        Language::Js => place(&script::javascript(&Stage::of(&folder, &["js"])?)?, named(&name)),
+        Language::Python => place(&script::python(&Stage::of(&folder, &["py"])?)?, named(&name)),
     }
-    let compiler = compiler(missing)?;
-    let mut cargo = Command::new("cargo");
-    cargo
-        .args(["build", "--release", "--target", TARGET, "--message-format", "json-render-diagnostics"])
-        .arg("--manifest-path")
-        .arg(&manifest)
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", LINKER)
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(&folder))
-        .env("PATH", with_linker(&compiler)?)
-        .stderr(Stdio::inherit());
-    if let Some(private) = &compiler.private {
-        cargo.env("RUSTC", private);
-    }
-    let output = cargo.output().map_err(no_rust("cargo"))?;
-    if !output.status.success() {
-        return Err(BuildError::Failed("cargo build".to_owned()));
-    }
-    let built = artifact(&output.stdout, &manifest).ok_or(BuildError::NoArtifact { manifest })?;
-    let dist = folder.join("dist");
-    let component = dist.join(built.file_name().unwrap_or_default());
-    let io = |source| BuildError::Write { path: component.clone(), source };
-    fs::create_dir_all(&dist).map_err(io)?;
-    // An agent that looks at this file sees the old one or the new one.
-    let part = dist.join(".component.part");
-    fs::copy(&built, &part).and_then(|_| fs::rename(&part, &component)).map_err(io)?;
-    Ok(component)
 }
 
-/// What this machine lacks for [`build`], in words; nothing if all is there.
-pub fn lacking() -> Option<String> {
-    compiler(Missing::Refuse).and_then(|compiler| with_linker(&compiler)).err().map(|error| error.to_string())
-}
-
-/// A compiler for plugins.
-struct Compiler {
-    /// In place of the one on the `PATH`.
-    private: Option<PathBuf>,
-    /// The folder with the linkers.
-    linkers: PathBuf,
-}
-
-fn compiler(missing: Missing) -> Result<Compiler, BuildError> {
-    let sysroot = rustc(&["--print", "sysroot"])?;
-    let version = rustc(&["-vV"])?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
-    let linkers = Path::new(&sysroot).join("lib/rustlib").join(host).join("bin");
-    let private = if Path::new(&sysroot).join("lib/rustlib").join(TARGET).join("lib").is_dir() {
-        None
-    } else {
-        Some(private(missing)?)
+/// What this machine lacks to build a project in this language, in words; nothing if all is there.
+pub fn lacking(language: Language) -> Option<String> {
+    let found = match language {
+        Language::Rust => rust::check(),
+        Language::Js => script::QJS.check(),
+        Language::Python => script::PY.check(),
     };
-    Ok(Compiler { private, linkers })
+    found.err().map(|error| error.to_string())
 }
 
-/// The compiler that [`TOOLCHAIN_SCRIPT`] makes.
-fn private(missing: Missing) -> Result<PathBuf, BuildError> {
-    let folder = env::var_os(TOOLCHAIN).map(PathBuf::from);
-    let folder = folder.or_else(|| Some(user_cache()?.join("wasm-toolchain")));
-    let folder = folder.ok_or(BuildError::NoTarget)?;
-    if !folder.join("env").is_file() {
-        if missing == Missing::Refuse {
-            return Err(BuildError::NoTarget);
-        }
-        let mut script = Command::new("bash");
-        script.args(["-c", TOOLCHAIN_SCRIPT, "wasm-toolchain.sh"]).arg(&folder);
-        let status = script.status().map_err(no_rust("bash"))?;
-        if !status.success() {
-            return Err(BuildError::Failed(format!("making a compiler in {}", folder.display())));
-        }
-    }
-    Ok(folder.join("bin/rustc"))
-}
-
-fn rustc(arguments: &[&str]) -> Result<String, BuildError> {
-    let mut rustc = Command::new("rustc");
-    let output = rustc.args(arguments).stderr(Stdio::inherit()).output().map_err(no_rust("rustc"))?;
-    match output.status.success() {
-        true => Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned()),
-        false => Err(BuildError::Failed("rustc".to_owned())),
-    }
-}
-
-fn no_rust(program: &'static str) -> impl Fn(io::Error) -> BuildError {
-    move |source| BuildError::Program {
-        program: program.to_owned(),
-        source,
-        advice: "plugins in Rust need it, by https://rustup.rs",
-    }
-}
-
-/// The `PATH` with the linkers.
-fn with_linker(compiler: &Compiler) -> Result<OsString, BuildError> {
-    let linkers = &compiler.linkers;
-    if !linkers.join(LINKER).is_file() {
-        return Err(BuildError::NoLinker(linkers.clone()));
-    }
-    let path = env::var_os("PATH").unwrap_or_default();
-    let all = std::iter::once(linkers.clone()).chain(env::split_paths(&path));
-    env::join_paths(all).map_err(|_| BuildError::NoLinker(linkers.clone()))
-}
-
-/// SIMD; and no path of this machine in a panic's message. Divided as cargo wants it, since a path may hold blanks.
-fn flags(folder: &Path) -> OsString {
-    let mut flags = OsString::from("-Ctarget-feature=+simd128");
-    let cargo = env::var_os("CARGO_HOME").map(PathBuf::from);
-    let cargo = cargo.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cargo")));
-    for (from, to) in [(Some(folder.to_owned()), "/plugin"), (cargo, "/cargo")] {
-        let Some(from) = from else { continue };
-        flags.push("\u{1f}--remap-path-prefix=");
-        flags.push(from);
-        flags.push(format!("={to}"));
-    }
-    flags
-}
-
-/// The component among what cargo says that it made.
-fn artifact(messages: &[u8], manifest: &Path) -> Option<PathBuf> {
-    let messages = messages.split(|byte| *byte == b'\n');
-    let messages = messages.filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    let ours = messages.filter(|message| {
-        let is = |key: &str| message.get(key).and_then(Value::as_str);
-        is("reason") == Some("compiler-artifact") && is("manifest_path").map(Path::new) == Some(manifest)
-    });
-    let files =
-        ours.filter_map(|message| message.get("filenames").and_then(Value::as_array).cloned()).flatten();
-    let mut paths = files.filter_map(|file| file.as_str().map(PathBuf::from));
-    paths.find(|path| path.extension().is_some_and(|extension| extension == "wasm"))
+/// Puts a component to its place: an agent that looks there sees the old one or the new one.
+fn place(built: &Path, component: PathBuf) -> Result<PathBuf, BuildError> {
+    let part = component.with_file_name(".component.part");
+    let put = || {
+        fs::create_dir_all(component.parent().unwrap_or(Path::new(".")))?;
+        fs::copy(built, &part)?;
+        fs::rename(&part, &component)
+    };
+    put().map_err(BuildError::io("write", &component))?;
+    Ok(component)
 }

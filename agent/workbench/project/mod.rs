@@ -1,13 +1,21 @@
-//! Projects of plugin authors: made of a template and the SDK's own sources, built into a component.
+//! Projects of plugin authors: made of a template and the sources of the language's SDK, built into a component.
 //!
-//! The SDK is on no registry, so that a project brings it along: the files that this binary was built beside, in the
-//! folder `sdk`, laid out as in the repository. What only the repository's own plugins need is left out.
+//! The SDKs are on no registry, so that a project brings its own along: the files that this binary was built beside. That
+//! of Rust lies in the folder `sdk`, laid out as in the repository; what only the repository's own plugins need is left
+//! out.
 
 pub mod build;
+mod language;
+mod rust;
+mod script;
 mod sdk;
+mod stage;
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
+
+pub use language::Language;
 
 /// Why there is no new project.
 #[derive(Debug, thiserror::Error)]
@@ -36,21 +44,11 @@ pub enum NewError {
 /// What stands for the plugin's name in a template.
 const NAME: &str = "PLUGIN_NAME";
 
-/// The files of a project in Rust.
-const RUST: [(&str, &str); 6] = [
-    ("Cargo.toml", include_str!("rust/manifest.toml")),
-    ("src/lib.rs", include_str!("rust/lib.rs.txt")),
-    ("tests/first.toml", include_str!("rust/first.toml")),
-    ("sample.log", include_str!("rust/sample.log")),
-    (".gitignore", "/target\n"),
-    ("Cargo.lock", include_str!("../../../plugins/Cargo.lock")),
-];
-
 /// Makes a project at `folder`, which is named like the plugin and must not be there yet.
 ///
 /// # Errors
 /// See [`NewError`].
-pub fn create(folder: &Path) -> Result<(), NewError> {
+pub fn create(folder: &Path, language: Language) -> Result<(), NewError> {
     let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if !is_name(&name) {
         return Err(NewError::Name(name));
@@ -58,8 +56,11 @@ pub fn create(folder: &Path) -> Result<(), NewError> {
     if folder.symlink_metadata().is_ok() {
         return Err(NewError::Exists(folder.to_owned()));
     }
-    for (path, text) in RUST {
+    for (path, text) in language.files().iter().chain(&language::COMMON) {
         write(&folder.join(path), &text.replace(NAME, &name))?;
+    }
+    if language != Language::Rust {
+        return Ok(());
     }
     let manifest = sdk::manifest().map_err(NewError::Manifest)?;
     write(&folder.join("sdk/plugins/Cargo.toml"), &manifest)?;

@@ -4,7 +4,7 @@
  *     2026-11-30T08:05:09Z 7 apple*3@0.25 pear*1@0.5 paid due=2026-12-30 receipt=00ff note=ann
  */
 
-import { parseDate, parseTimestamp, plugin, Reject } from "../../../plugins/js/logsmith.js";
+import { parseDate, parseTimestamp, plugin, Reject } from "./logsmith.js";
 
 export const transform = plugin({
   name: "sales",
