@@ -103,3 +103,57 @@ fn python() {
         check_example("python");
     }
 }
+
+#[test]
+fn c() {
+    if can_build("python3") {
+        check_project("c");
+        check_example("c");
+    }
+}
+
+/// Values of each kind in and out, and each thing that a plugin may do wrong.
+#[test]
+fn c_reads_and_writes_every_kind() {
+    if !can_build("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    succeed(&mut plugin(&folder, &["new", "echo", "--lang", "c"]));
+    fs::write(folder.path().join("echo/plugin.c"), include_str!("languages/echo.c")).unwrap();
+    fs::write(folder.path().join("echo/tests/first.toml"), include_str!("languages/echo.toml")).unwrap();
+    let said = succeed(&mut plugin(&folder, &["build", "echo"]));
+    assert!(said.contains("its columns depend: "), "{said}");
+    let said = succeed(&mut plugin(&folder, &["test", "echo"]));
+    assert!(said.ends_with("1 passed, 0 failed\n"), "{said}");
+}
+
+/// What does not compile, and what calls for a system, leaves the component alone; no path of this machine is in it.
+#[test]
+fn c_calls_for_nothing_of_a_system() {
+    if !can_build("python3") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    succeed(&mut plugin(&folder, &["new", "sales", "--lang", "c"]));
+    succeed(&mut plugin(&folder, &["build", "sales"]));
+    let built = folder.path().join("sales/dist/sales.wasm");
+    let component = fs::read(&built).unwrap();
+    for path in [std::env::temp_dir(), std::env::home_dir().unwrap()] {
+        let path = path.into_os_string().into_encoded_bytes();
+        assert!(!component.windows(path.len()).any(|window| window == path), "a path is inside");
+    }
+    let source = folder.path().join("sales/plugin.c");
+    let good = fs::read_to_string(&source).unwrap();
+    for (call, words) in [
+        ("printf(\"a line\")", "what was compiled is no plugin: "),
+        ("print(line)", "undeclared function 'print'"),
+    ] {
+        let bad = good.replace("/* Reads one line.", "#include <stdio.h>\n/* Reads one line.");
+        let bad = bad.replace("  int64_t micros;", &format!("  {call};\n  int64_t micros;"));
+        fs::write(&source, bad).unwrap();
+        let said = fail(&mut plugin(&folder, &["build", "sales"]));
+        assert!(said.contains(words), "{said}");
+        assert_eq!(fs::read(&built).unwrap(), component);
+    }
+}

@@ -132,9 +132,11 @@ fn what_a_machine_lacks_is_named_with_the_commands_that_bring_it() {
     let said = nothing(&mut plugin(here, &["build", "sales"]));
     assert!(said.contains("there is no wasm-component-ld"), "{said}");
 
-    for (language, program, words) in
-        [("js", "npm", "https://nodejs.org"), ("python", "python3 -m pip", "python3-pip")]
-    {
+    for (language, program, words) in [
+        ("js", "npm", "https://nodejs.org"),
+        ("python", "python3 -m pip", "python3-pip"),
+        ("c", "python3 -m pip", "python3-pip"),
+    ] {
         let new = &["new", language, "--lang", language];
         let said = nothing(plugin(here, new).env("XDG_CACHE_HOME", here));
         let expected = format!("something is missing: cannot run {program}");

@@ -4,14 +4,14 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use super::stage::Stage;
-use super::{Language, rust, script};
+use super::{Language, c, rust, script};
 
 /// Why there is no component.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The folder holds no project.
     #[error(
-        "{0} holds no plugin: it has no Cargo.toml, plugin.js or plugin.py; `logsmith plugin new NAME` makes a \
+        "{0} holds no plugin: it has no Cargo.toml, plugin.js, plugin.py or plugin.c; `logsmith plugin new NAME` makes a \
          project"
     )]
     NoProject(PathBuf),
@@ -52,6 +52,11 @@ pub enum BuildError {
         /// The project's manifest.
         manifest: PathBuf,
     },
+    /// What was compiled cannot be a plugin.
+    #[error(
+        "what was compiled is no plugin: {0}; a plugin has no files, no clock and no output, such as printf's"
+    )]
+    NoPlugin(String),
     /// A file cannot be read or written.
     #[error("cannot {operation} {path}: {source}")]
     Io {
@@ -99,6 +104,7 @@ pub fn build(folder: &Path, missing: Missing) -> Result<PathBuf, BuildError> {
         }
         Language::Js => place(&script::javascript(&Stage::of(&folder, &["js"])?)?, named(&name)),
         Language::Python => place(&script::python(&Stage::of(&folder, &["py"])?)?, named(&name)),
+        Language::C => place(&c::build(&Stage::of(&folder, &["c", "h"])?)?, named(&name)),
     }
 }
 
@@ -108,6 +114,7 @@ pub fn lacking(language: Language) -> Option<String> {
         Language::Rust => rust::check(),
         Language::Js => script::QJS.check(),
         Language::Python => script::PY.check(),
+        Language::C => c::ZIG.check(),
     };
     found.err().map(|error| error.to_string())
 }

@@ -11,10 +11,12 @@ pub enum Language {
     Js,
     /// Run by CPython, which is part of the component.
     Python,
+    /// With a C library.
+    C,
 }
 
 impl Language {
-    const ALL: [Self; 3] = [Self::Rust, Self::Js, Self::Python];
+    const ALL: [Self; 4] = [Self::Rust, Self::Js, Self::Python, Self::C];
 
     /// The file that tells that a folder holds a plugin in this language.
     const fn entry(self) -> &'static str {
@@ -22,6 +24,7 @@ impl Language {
             Self::Rust => "Cargo.toml",
             Self::Js => "plugin.js",
             Self::Python => "plugin.py",
+            Self::C => "plugin.c",
         }
     }
 
@@ -47,6 +50,15 @@ impl Language {
                 ("plugin.py", include_str!("python/plugin.py")),
                 ("logsmith.py", include_str!("../../../plugins/python/logsmith.py")),
                 (".gitignore", "__pycache__/\n"),
+            ],
+            Self::C => &[
+                ("plugin.c", include_str!("c/plugin.c")),
+                ("logsmith/logsmith.h", include_str!("../../../plugins/c/logsmith.h")),
+                ("logsmith/internal.h", include_str!("../../../plugins/c/internal.h")),
+                ("logsmith/boundary.c", include_str!("../../../plugins/c/boundary.c")),
+                ("logsmith/columns.c", include_str!("../../../plugins/c/columns.c")),
+                ("logsmith/settings.c", include_str!("../../../plugins/c/settings.c")),
+                ("logsmith/text.c", include_str!("../../../plugins/c/text.c")),
             ],
         }
     }

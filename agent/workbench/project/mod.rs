@@ -5,6 +5,7 @@
 //! out.
 
 pub mod build;
+mod c;
 mod language;
 mod rust;
 mod script;

@@ -19,13 +19,15 @@ const OTHER_FOLDERS: [&str; 4] = ["dist", "tests", "node_modules", "__pycache__"
 /// Sources in a folder of their own: no path of this machine gets into a component, and links may lead anywhere.
 pub(super) struct Stage {
     folder: TempDir,
+    /// The sources, below [`sources`](Self::sources), in order.
+    pub files: Vec<PathBuf>,
 }
 
 impl Stage {
     /// Copies the files with these extensions.
     pub fn of(project: &Path, extensions: &[&str]) -> Result<Self, BuildError> {
         let folder = tempfile::tempdir().map_err(BuildError::io("write", &std::env::temp_dir()))?;
-        let stage = Self { folder };
+        let mut stage = Self { folder, files: Vec::new() };
         let is_wanted = |entry: &DirEntry| {
             let name = entry.file_name().to_string_lossy();
             entry.depth() == 0 || !(name.starts_with('.') || OTHER_FOLDERS.contains(&name.as_ref()))
@@ -35,8 +37,9 @@ impl Stage {
             let entry = entry.map_err(|error| BuildError::io("read", project)(error.into()))?;
             let extension = entry.path().extension().unwrap_or_default().to_string_lossy();
             if entry.file_type().is_file() && extensions.contains(&extension.as_ref()) {
-                let path = entry.path().strip_prefix(project).unwrap_or(entry.path());
-                copy(entry.path(), &stage.sources().join(path))?;
+                let path = entry.path().strip_prefix(project).unwrap_or(entry.path()).to_owned();
+                copy(entry.path(), &stage.sources().join(&path))?;
+                stage.files.push(path);
             }
         }
         let wit = stage.wit();

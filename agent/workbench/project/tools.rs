@@ -64,7 +64,7 @@ impl Installer {
             Self::Pip => (
                 "python3",
                 &["-m", "pip", "--version"],
-                "plugins in Python need Python with pip, which are Debian's python3 and python3-pip",
+                "plugins in Python and in C need Python with pip, which are Debian's python3 and python3-pip",
             ),
         };
         let failed = |reason: String| BuildError::Program {
