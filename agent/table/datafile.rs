@@ -271,12 +271,15 @@ pub async fn is_given_up(place: &Place, path: &str) -> Result<bool, TableError> 
     Ok(!snapshot.files()?.iter().any(|add| add.path == path))
 }
 
-/// Decodes the bytes of a Parquet file.
+/// Rows of a batch that is read.
+pub const BATCH_ROWS_MAX: usize = 8_192;
+
+/// Decodes the bytes of a Parquet file, in batches of up to [`BATCH_ROWS_MAX`] rows.
 ///
 /// # Errors
 /// The bytes are no Parquet file, or a damaged one.
 pub fn decode(bytes: Bytes) -> Result<Vec<RecordBatch>, parquet::errors::ParquetError> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)?.with_batch_size(8_192).build()?;
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes)?.with_batch_size(BATCH_ROWS_MAX).build()?;
     reader.collect::<Result<_, _>>().map_err(Into::into)
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use wasmtime::{Store, Trap};
 
 use super::limits::Limits;
+use super::meter::Meter;
 use super::state::{DeadlineReached, HostState, check_deadline, clip, thread_cpu_time};
 use super::verdict::DeadKind;
 use super::wit::{self, Batch, FieldParam, Output, Plugin, PluginPre};
@@ -18,6 +19,8 @@ pub struct Component {
     /// A JSON text.
     pub config: String,
     pub limits: Limits,
+    /// Who asks what instances use; nobody but an author.
+    pub meter: Option<Meter>,
 }
 
 /// An instance that was opened.
@@ -64,7 +67,12 @@ impl Component {
             exports.logsmith_transform_transform().call_open(store, &self.config, input)
         });
         match (opened.map_err(NotOpened::Crash)?.map_err(NotOpened::Fault)?, exports) {
-            (plan, Some(exports)) => Ok((Instance { store, exports }, plan)),
+            (plan, Some(exports)) => {
+                if let Some(meter) = &self.meter {
+                    meter.attend(&mut store);
+                }
+                Ok((Instance { store, exports }, plan))
+            }
             (_, None) => Err(NotOpened::Fault(wit::Fault::Other("it was not instantiated".into()))),
         }
     }

@@ -12,6 +12,7 @@ use super::error::PluginError;
 use super::instance::{Component, NotOpened, fault_text};
 use super::limits::Limits;
 use super::linker::OFFERED;
+use super::meter::Meter;
 use super::plan::{Plan, Rest};
 use super::source::{Fingerprint, PluginSource, config_hash};
 use super::state::{HostState, MESSAGES_MAX};
@@ -44,7 +45,7 @@ impl Plugin {
         let label = source.to_string();
         let (bytes, sha256) = source.read(&limits)?;
         let pre = load(engine, &label, &bytes)?;
-        let component = Component { label, pre, config: config.to_string(), limits };
+        let component = Component { label, pre, config: config.to_string(), limits, meter: None };
         let plan = open(engine, &component, input)?;
         let fingerprint = Fingerprint {
             name: plan.name.clone(),
@@ -90,6 +91,11 @@ impl Plugin {
     /// What becomes of the columns that it does not write.
     pub fn rest(&self) -> Rest {
         self.plan.rest
+    }
+
+    /// Has what the plugin uses from now on taken down.
+    pub fn metered(&mut self) -> Meter {
+        self.component.meter.get_or_insert_default().clone()
     }
 
     /// Transforms a batch, which costs an instance: give it thousands of rows at a time. The output rows have the

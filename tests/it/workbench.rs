@@ -144,3 +144,53 @@ fn two_versions_differ_where_they_do() {
     let limited = text(&plugin(&[&arguments[..], &["--limit", "1"]].concat()).output().unwrap());
     assert!(limited.contains("and 1 more") && !limited.contains("line 2"), "{limited}");
 }
+
+/// The number behind each word that begins a line.
+fn figure(said: &str, word: &str) -> f64 {
+    let line = said.lines().find(|line| line.trim_start().starts_with(word));
+    let line = line.unwrap_or_else(|| panic!("no {word}: {said}"));
+    line.trim_start()[word.len()..].split_whitespace().next().unwrap().parse().unwrap()
+}
+
+fn is_near(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 0.02 * other.abs() + 0.5
+}
+
+/// Nine thousand lines are two batches; of each ten one is no JSON.
+#[test]
+fn what_a_plugin_costs_adds_up() {
+    let line = |n: u32| {
+        if n.is_multiple_of(10) { "none\n".into() } else { format!("{{\"level\":\"INFO\",\"n\":{n}}}\n") }
+    };
+    let text: String = (0..9_000).map(line).collect();
+    let (_folder, path) = file(text.as_bytes());
+    let arguments = ["bench", "builtin:json", path.to_str().unwrap(), "--rounds", "3", "--time", "10min"];
+    let said = succeed(&mut plugin(&arguments));
+    assert!(said.starts_with("json 0.1.0: 9000 lines in 2 batches\n"), "{said}");
+    assert!(said.contains("27000  in 6 batches, "), "{said}");
+    assert!(
+        said.ends_with("24300 rows came out, 0 were dropped, 2700 are dead letters; 0 instances broke\n"),
+        "{said}"
+    );
+    let [rows_per_s, mb_per_s, ns_per_row] = ["rows/s", "MB/s", "ns/row"].map(|word| figure(&said, word));
+    assert!(is_near(rows_per_s * ns_per_row, 1e9), "{said}");
+    assert!(is_near(mb_per_s * 1e6 / rows_per_s, text.len() as f64 / 9_000.0), "{said}");
+    let parts = ["plugin ", "boundary ", "instances "].map(|part| figure(&said, part));
+    assert!(parts.iter().all(|ns| *ns > 0.0) && is_near(parts.iter().sum(), ns_per_row), "{said}");
+    let percent = |line: &str| line.split(" %").next()?.split_whitespace().last()?.parse::<f64>().ok();
+    let percents: f64 = said.lines().filter(|line| line.contains(" %")).filter_map(percent).sum();
+    assert!((percents - 100.0).abs() < 0.3, "{said}");
+    let mebibytes = figure(&said, "memory MiB");
+    assert!(mebibytes > 1.0 && mebibytes < 256.0, "{said}");
+}
+
+#[test]
+fn a_bench_ends_in_time_and_says_where_there_is_nothing_to_run() {
+    let (_folder, path) = file(&LINES.repeat(4_000));
+    let path = path.to_str().unwrap();
+    let said = succeed(&mut plugin(&["bench", "builtin:json", path, "--time", "1ms"]));
+    assert!(said.contains(" 8192  in 1 batches, "), "no more than the first batch: {said}");
+    let (_folder, empty) = file(b"");
+    let said = fail(&mut plugin(&["bench", "builtin:json", empty.to_str().unwrap()]));
+    assert!(said.contains("has no lines"), "{said}");
+}

@@ -1,5 +1,6 @@
 //! `logsmith plugin`: what plugin authors work with; one file a subcommand, each thin.
 
+mod bench;
 mod build;
 mod diff;
 mod inspect;
@@ -40,6 +41,8 @@ enum Command {
     Inspect(inspect::Args),
     /// Tell of which lines two plugins make something else.
     Diff(diff::Args),
+    /// Tell what a plugin costs on the lines of a file, and where.
+    Bench(bench::Args),
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<ExitCode> {
@@ -50,6 +53,7 @@ pub(super) fn main(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::main(args),
         Command::Inspect(args) => inspect::main(args),
         Command::Diff(args) => diff::main(args),
+        Command::Bench(args) => bench::main(args),
     }
 }
 
