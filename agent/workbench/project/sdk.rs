@@ -10,6 +10,7 @@ macro_rules! files {
 pub(super) const FILES: &[(&str, &str)] = files![
     "plugins/macros/Cargo.toml"
     "plugins/macros/src/lib.rs"
+    "plugins/macros/src/attributes.rs"
     "plugins/macros/src/lifetimes.rs"
     "plugins/macros/src/record.rs"
     "plugins/macros/src/transform.rs"

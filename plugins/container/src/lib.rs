@@ -29,10 +29,8 @@ pub struct Message<'a> {
     time: Timestamp,
     stream: &'a str,
     message: Cow<'a, str>,
-    namespace: Option<&'a str>,
-    pod: Option<&'a str>,
-    container: Option<&'a str>,
-    container_id: Option<&'a str>,
+    #[record(flatten)]
+    place: Place<'a>,
 }
 
 /// Reads one record. `raw` has its bytes where a character was cut in two, or is none.
@@ -78,16 +76,7 @@ impl<'a> Unfinished<'a> {
             Cow::Borrowed(text) => String::from_utf8_lossy(text),
             Cow::Owned(text) => Cow::Owned(into_text(text)),
         };
-        let Place { namespace, pod, container, container_id } = place;
-        Message {
-            time: self.time,
-            stream: self.stream.name(),
-            message,
-            namespace,
-            pod,
-            container,
-            container_id,
-        }
+        Message { time: self.time, stream: self.stream.name(), message, place }
     }
 }
 

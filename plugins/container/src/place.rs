@@ -1,5 +1,7 @@
 //! What the path of a log file says about its container.
 
+use logsmith_plugin::Record;
+
 /// Whose log a file is, as far as its path says it:
 ///
 /// ```text
@@ -9,7 +11,7 @@
 /// ```
 ///
 /// A rotation may have added something to the file's name, and the folders may stand elsewhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Record)]
 pub struct Place<'a> {
     pub(crate) namespace: Option<&'a str>,
     pub(crate) pod: Option<&'a str>,

@@ -30,10 +30,7 @@ fn a_whole_line_is_a_message() {
         time: Timestamp::from_micros(MICROS),
         stream: "stderr",
         message: " two  blanks ".into(),
-        namespace: None,
-        pod: None,
-        container: None,
-        container_id: None,
+        place: Place::default(),
     };
     assert_eq!(found, [wanted]);
     assert_eq!(messages(&format!("{TIME} stdout F ")), [pair("stdout", "")]);

@@ -1,5 +1,6 @@
 //! The macros of `logsmith-plugin`, which documents them.
 
+mod attributes;
 mod lifetimes;
 mod record;
 mod transform;
@@ -8,7 +9,11 @@ use proc_macro::TokenStream;
 use syn::{DeriveInput, ItemFn, parse_macro_input};
 
 /// Makes a struct with named fields a record: each field is a column of the same name.
-#[proc_macro_derive(Record)]
+///
+/// - `#[record(rename = "type")]` gives the column another name.
+/// - `#[record(flatten)]` puts the columns of a field that is a record itself among those of this one.
+/// - `#[record(into = "fields")]` makes the field no column, but an entry of the map that the field `fields` has.
+#[proc_macro_derive(Record, attributes(record))]
 pub fn derive_record(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     record::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()

@@ -18,13 +18,19 @@ pub fn expand(arguments: TokenStream, function: &ItemFn) -> Result<TokenStream> 
     let Signature { columns, state, answer } = signature;
     let (state_type, open_state, give_state) = match &state {
         Some(State { ty, mutable: true }) => {
-            (quote!(#ty), quote!(parse_config(config)?), quote!(&mut self.0))
+            (quote!(#ty), quote!(::logsmith_plugin::macros::parse_config(config)?), quote!(&mut self.0))
         }
-        Some(State { ty, mutable: false }) => (quote!(#ty), quote!(parse_config(config)?), quote!(&self.0)),
-        None => (quote!(::logsmith_plugin::macros::NoState), quote!(no_config(config)?), quote!()),
+        Some(State { ty, mutable: false }) => {
+            (quote!(#ty), quote!(::logsmith_plugin::macros::parse_config(config)?), quote!(&self.0))
+        }
+        None => (
+            quote!(::logsmith_plugin::macros::NoState),
+            quote!(::logsmith_plugin::macros::no_config(config)?),
+            quote!(),
+        ),
     };
     let names: Vec<_> = columns.iter().map(|column| column.name.unraw().to_string()).collect();
-    let values: Vec<_> = columns.iter().map(|column| &column.name).collect();
+    let values: Vec<_> = (0..columns.len()).map(|index| format_ident!("value_{index}")).collect();
     let types: Vec<_> = columns.iter().map(|column| replaced(&column.ty, "'_")).collect();
     let readers: Vec<_> = (0..columns.len()).map(|index| format_ident!("reader_{index}")).collect();
     let indices = 0..columns.len();
@@ -37,39 +43,45 @@ pub fn expand(arguments: TokenStream, function: &ItemFn) -> Result<TokenStream> 
         #visibility struct #plugin(#state_type);
 
         const _: () = {
-            #[allow(unused_imports)]
-            use ::logsmith_plugin::macros::{Argument, check_input, no_config, parse_config, reader};
-            use ::logsmith_plugin::{Batch, Columns, Fault, Field, Outcome, Output, Plan, Record, Rows};
-
-            type Written = <<#answer as Outcome>::Record as Record>::Columns;
+            // Nothing is imported: the types of the function must find what its author has imported.
+            type Written =
+                <<#answer as ::logsmith_plugin::Outcome>::Record as ::logsmith_plugin::Record>::Columns;
 
             impl ::logsmith_plugin::Transform for #plugin {
-                fn open(config: &str, input: &[Field]) -> ::std::result::Result<(Self, Plan), Fault> {
+                fn open(
+                    config: &str,
+                    input: &[::logsmith_plugin::Field],
+                ) -> ::std::result::Result<(Self, ::logsmith_plugin::Plan), ::logsmith_plugin::Fault> {
                     let plugin = Self(#open_state);
-                    #(check_input::<#types>(#names, input)?;)*
-                    let plan = Plan {
+                    #(::logsmith_plugin::macros::check_input::<#types>(#names, input)?;)*
+                    let plan = ::logsmith_plugin::Plan {
                         name: #plugin_name,
                         version: ::std::env!("CARGO_PKG_VERSION"),
                         reads: ::std::vec![#(::std::string::String::from(#names)),*],
-                        writes: <Written as Columns>::fields(),
+                        writes: <Written as ::logsmith_plugin::Columns>::fields(),
                         rest: ::logsmith_plugin::Rest::#rest,
                     };
                     ::std::result::Result::Ok((plugin, plan))
                 }
 
-                fn apply(&mut self, batch: Batch) -> ::std::result::Result<Output, Fault> {
-                    let mut rows = Rows::<Written>::with_capacity(batch.rows as usize, batch.text_bytes());
-                    #(let #readers = reader::<#types>(&batch.columns, #indices)?;)*
+                fn apply(
+                    &mut self,
+                    batch: ::logsmith_plugin::Batch,
+                ) -> ::std::result::Result<::logsmith_plugin::Output, ::logsmith_plugin::Fault> {
+                    let text_bytes = batch.text_bytes();
+                    let mut rows =
+                        ::logsmith_plugin::Rows::<Written>::with_capacity(batch.rows as usize, text_bytes);
+                    #(let #readers = ::logsmith_plugin::macros::reader::<#types>(&batch.columns, #indices)?;)*
                     for row in 0..batch.rows {
                         #(
                             let ::std::option::Option::Some(#values) =
-                                <#types as Argument<'_>>::get(&#readers, row as usize)
+                                <#types as ::logsmith_plugin::macros::Argument<'_>>::get(&#readers, row as usize)
                             else {
                                 rows.reject(row, ::logsmith_plugin::Reject::new(#absent));
                                 continue;
                             };
                         )*
-                        Outcome::settle(#name(#(#values,)* #give_state), row, &mut rows);
+                        ::logsmith_plugin::Outcome::settle(#name(#(#values,)* #give_state), row, &mut rows);
                     }
                     ::std::result::Result::Ok(rows.finish())
                 }

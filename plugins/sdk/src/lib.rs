@@ -78,7 +78,7 @@ pub mod macros {
     pub use crate::build::BuildColumn;
     pub use crate::read::Argument;
     pub use crate::transform::{NoState, check_input, no_config, parse_config, reader};
-    pub use crate::value::Value;
+    pub use crate::value::{Entry, Value};
 }
 
 /// Makes a [`Transform`] the plugin of this component; natively nothing.

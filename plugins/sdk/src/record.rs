@@ -4,7 +4,47 @@ use std::fmt;
 
 use crate::column::{Column, Field, Output, RejectedRow};
 
-/// One output row. `#[derive(Record)]` makes it of a struct whose fields are columns.
+/// One output row. `#[derive(Record)]` makes it of a struct whose fields are columns, each with the name of its field.
+///
+/// A field says with `#[record(..)]` where else its value goes:
+///
+/// - `rename = "type"`: its column has another name.
+/// - `flatten`: its type is a record, too, whose columns stand here among the others.
+/// - `into = "fields"`: it has no column, but is an entry of the map that the field `fields` has, under its own name or
+///   that of `rename`; a number is written as text, and `None` is no entry. Keys should differ from those in the map.
+///
+/// ```
+/// use std::collections::BTreeMap;
+///
+/// use logsmith_plugin::{Columns, Record};
+///
+/// #[derive(Record)]
+/// struct Event<'a> {
+///     #[record(rename = "type")]
+///     kind: &'a str,
+///     #[record(flatten)]
+///     place: Place<'a>,
+///     #[record(into = "fields")]
+///     retries: Option<i32>,
+///     fields: BTreeMap<&'a str, &'a str>,
+/// }
+///
+/// #[derive(Record)]
+/// struct Place<'a> {
+///     city: &'a str,
+///     country: Option<&'a str>,
+/// }
+///
+/// let columns = <Event<'_> as Record>::Columns::fields();
+/// let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+/// assert_eq!(names, ["type", "city", "country", "fields"]);
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no record",
+    label = "not what a transform answers",
+    note = "a transform answers a record, which is a struct with `#[derive(Record)]`, an `Option` or a `Vec` of it, or a \
+            `Result` of one of these and of an error"
+)]
 pub trait Record {
     /// The columns that take it.
     type Columns: Columns;
@@ -57,6 +97,12 @@ impl<E: std::error::Error> From<E> for Reject {
 
 /// What a transform answers for a row: a record; an `Option` of one, where `None` drops the row on purpose; a
 /// `Vec` of records, where none drops it; or a `Result` of one of these, where an error rejects the row.
+#[diagnostic::on_unimplemented(
+    message = "a transform cannot answer `{Self}`",
+    label = "not what a transform answers",
+    note = "a transform answers a record, which is a struct with `#[derive(Record)]`, an `Option` or a `Vec` of it, or a \
+            `Result` of one of these and of an error"
+)]
 pub trait Outcome {
     /// The output row.
     type Record: Record;

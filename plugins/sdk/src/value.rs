@@ -9,7 +9,37 @@ use crate::build::{
 };
 use crate::time::{Date, Timestamp};
 
-/// A value that is always there. Implement it for a type of your own to give it a column.
+/// A value that is always there. Implement it for a type of your own to give it a column:
+///
+/// ```
+/// use logsmith_plugin::{Plain, Record, StringMaps};
+///
+/// /// Words as keys, each with its place.
+/// struct Words<'a>(&'a str);
+///
+/// impl Plain for Words<'_> {
+///     type Column = StringMaps;
+///
+///     fn push(self, column: &mut StringMaps) {
+///         for (place, word) in (1..).zip(self.0.split_whitespace()) {
+///             column.push_entry(word, Some(&place.to_string()));
+///         }
+///         column.end_map();
+///     }
+/// }
+///
+/// #[derive(Record)]
+/// struct Row<'a> {
+///     words: Words<'a>,
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no value of a column",
+    label = "no type of a column",
+    note = "a column is of bool, i32, i64, f64, Date, Timestamp, &str, String, &[u8], Vec<u8>, BTreeMap<String, String> \
+            or Vec<(&str, Option<&str>)>, or of an Option of one of these",
+    note = "`#[record(flatten)]` takes the columns of a field that is a record itself"
+)]
 pub trait Plain {
     /// The column that takes it.
     type Column: Build;
@@ -19,6 +49,13 @@ pub trait Plain {
 }
 
 /// A field of a record: a [`Plain`] value or an `Option` of one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no value of a column",
+    label = "no type of a column",
+    note = "a column is of bool, i32, i64, f64, Date, Timestamp, &str, String, &[u8], Vec<u8>, BTreeMap<String, String> \
+            or Vec<(&str, Option<&str>)>, or of an Option of one of these",
+    note = "`#[record(flatten)]` takes the columns of a field that is a record itself"
+)]
 pub trait Value {
     /// The column that takes it.
     type Column: BuildColumn;
@@ -97,4 +134,48 @@ impl<K: AsRef<str>, V: AsRef<str>> Plain for Vec<(K, Option<V>)> {
         }
         column.end_map();
     }
+}
+
+/// A value that can be an entry of a map, as text. `None` is no entry.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no entry of a map",
+    label = "no text, and nothing that is written as one",
+    note = "an entry is of &str, String, Cow<str>, bool, i32, i64, f64, Date or Timestamp, or of an Option of one of these"
+)]
+pub trait Entry {
+    /// Appends this value to the map that is not ended yet.
+    fn push_entry(self, key: &str, maps: &mut StringMaps);
+}
+
+impl<T: Entry> Entry for Option<T> {
+    #[inline(always)]
+    fn push_entry(self, key: &str, maps: &mut StringMaps) {
+        if let Some(value) = self {
+            value.push_entry(key, maps);
+        }
+    }
+}
+
+macro_rules! entry {
+    ($($type:ty => |$value:ident| $text:expr;)*) => {$(
+        impl Entry for $type {
+            #[inline(always)]
+            fn push_entry(self, key: &str, maps: &mut StringMaps) {
+                let $value = self;
+                maps.push_entry(key, Some($text));
+            }
+        }
+    )*};
+}
+
+entry! {
+    &str => |value| value;
+    Cow<'_, str> => |value| &value;
+    String => |value| &value;
+    bool => |value| if value { "true" } else { "false" };
+    i32 => |value| &value.to_string();
+    i64 => |value| &value.to_string();
+    f64 => |value| &value.to_string();
+    Date => |value| &value.to_string();
+    Timestamp => |value| &value.to_string();
 }
