@@ -77,7 +77,7 @@ colour = "red"
         "edge.toml:34: pipeline[0].sources[0]: there is no source `wbe`; there are app, log, net, none, web",
         "pipeline[0].plugin: is missing; write",
         "edge.toml:38: pipeline[1].plugin: there is no built-in plugin `jsonn`, only: access, ",
-        "edge.toml:42: pipeline[2].plugin: builtin:json refuses its configuration: unknown field `levels`",
+        "edge.toml:42: pipeline[2].plugin: builtin:json refuses its configuration: `levels`: unknown field `levels`",
         "edge.toml:47: pipeline[3].plugin: cannot read the plugin",
         "No such file or directory",
         "edge.toml:48: pipeline[3].colour: is not known here",

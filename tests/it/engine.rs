@@ -198,7 +198,7 @@ fn plugins_that_do_not_open_say_why() {
     let refused = |config| open(config, limits()).expect_err("a refusal").to_string();
     let crime = |crime: &str| refused(json!({ "crime": crime }));
     for (message, words) in [
-        (refused(json!({"crime": "arson"})), "refuses its configuration: unknown variant `arson`"),
+        (refused(json!({"crime": "arson"})), "refuses its configuration: `crime`: unknown variant `arson`"),
         (crime("open_trap"), "does not open: panicked at /logsmith/tests/hostile/src/crimes.rs"),
         (crime("open_loop"), "does not open: no end after 500ms of CPU time"),
         (crime("reads_nothing"), "it reads `nothing`, which the input does not have"),

@@ -107,6 +107,10 @@ fn a_component_is_told_and_what_is_none_is_refused() {
     }
     let output = plugin(&["inspect", "builtin:json", "--config", r#"{"levle":1}"#]).output().unwrap();
     assert!(text(&output).contains("unknown field `levle`") && !output.status.success(), "{}", text(&output));
+    let (regex, nested) = (component("regex"), r#"{"patterns": ["(?<a>x)"], "types": {"a": true}}"#);
+    let output = plugin(&["inspect", regex.to_str().unwrap(), "--config", nested]).output().unwrap();
+    let said = text(&output);
+    assert!(said.contains("`types.a`: invalid type: boolean `true`, expected a string"), "{said}");
     let (folder, path) = file(b"\0asm\x01\0\0\0");
     let said = fail(&mut plugin(&["inspect", path.to_str().unwrap()]));
     assert!(said.contains("is a core module, not a component"), "{said}");

@@ -210,6 +210,11 @@ fn a_wrong_configuration_says_which_key_and_what_to_write() {
         (r#"{"patterns":["%{A:a}"],"names":{"A-B":"x"}}"#, "`names`: `A-B` is no name"),
         (r#"{"patterns":["(?<a>x)"],"on_failure":"ignore"}"#, "unknown variant `ignore`"),
         (r#"{"pattern":["(?<a>x)"]}"#, "unknown field `pattern`"),
+        (r#"{"patterns":["a",2]}"#, "`patterns[1]`: invalid type: integer `2`, expected a string"),
+        (
+            r#"{"patterns":["a"],"types":{"a":true}}"#,
+            "`types.a`: invalid type: boolean `true`, expected a string",
+        ),
     ] {
         match RegexPlugin::open(config, &fields()) {
             Err(Fault::Config(error)) => assert!(error.contains(words), "{config}: {error}"),

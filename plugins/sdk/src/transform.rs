@@ -28,13 +28,52 @@ pub fn no_config(config: &str) -> Result<NoState, Fault> {
 }
 
 /// Reads a configuration, which is a JSON object. An empty one is `{}`.
+///
+/// ```
+/// use logsmith_plugin::{Fault, parse_config};
+/// use serde::Deserialize;
+///
+/// #[derive(Debug, Deserialize, PartialEq)]
+/// #[serde(default, deny_unknown_fields)]
+/// struct Settings {
+///     levels: Vec<String>,
+/// }
+///
+/// impl Default for Settings {
+///     fn default() -> Self {
+///         Self { levels: vec!["ERROR".into()] }
+///     }
+/// }
+///
+/// assert_eq!(parse_config(""), Ok(Settings::default()));
+/// let wrong = parse_config::<Settings>(r#"{"levels": ["INFO", 3]}"#);
+/// let reason = "`levels[1]`: invalid type: integer `3`, expected a string";
+/// assert_eq!(wrong, Err(Fault::Config(reason.into())));
+/// ```
+///
+/// # Errors
+/// What is wrong, and with which key.
 pub fn parse_config<T: DeserializeOwned>(config: &str) -> Result<T, Fault> {
     let config = match config.trim() {
         "" | "null" => "{}",
         other if other.starts_with('{') => other,
         other => return Err(Fault::Config(format!("expected an object, found {other}"))),
     };
-    serde_json::from_str(config).map_err(|error| Fault::Config(error.to_string()))
+    let mut json = serde_json::Deserializer::from_str(config);
+    let parsed =
+        serde_path_to_error::deserialize(&mut json).map_err(|error| Fault::Config(explain(&error)))?;
+    json.end().map_err(|error| Fault::Config(error.to_string()))?;
+    Ok(parsed)
+}
+
+/// The key, and what is wrong with it. Where that stands in the JSON text is left out: people write TOML.
+fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let text = error.inner().to_string();
+    let reason = text.rsplit_once(" at line ").map_or(text.as_str(), |(reason, _)| reason);
+    match error.path().iter().next() {
+        Some(_) => format!("`{}`: {reason}", error.path()),
+        None => reason.to_owned(),
+    }
 }
 
 /// Checks that the input has a column that can be read as `T`.

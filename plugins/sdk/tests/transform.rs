@@ -149,9 +149,12 @@ fn a_wrong_configuration_or_input_is_refused_in_words() {
         Ok(_) => panic!("opened with {config}"),
     };
     let config = r#"{"only":"a"}"#;
-    assert_eq!(refused("", &[]), Fault::Config("missing field `only` at line 1 column 2".into()));
+    assert_eq!(refused("", &[]), Fault::Config("missing field `only`".into()));
     assert_eq!(refused("[]", &[]), Fault::Config("expected an object, found []".into()));
     assert_eq!(refused(config, &[]), Fault::Input("there is no column `message`, only: ".into()));
+    let number = r#"{"only":3}"#;
+    let expected = "`only`: invalid type: integer `3`, expected a string";
+    assert_eq!(refused(number, &[]), Fault::Config(expected.into()));
     let wrong = [field("message", Kind::Int32)];
     assert_eq!(
         refused(config, &wrong),
