@@ -14,6 +14,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "plugins/macros/src/lifetimes.rs"
     "plugins/macros/src/record.rs"
     "plugins/macros/src/transform.rs"
+    "plugins/macros/src/types.rs"
     "plugins/sdk/Cargo.toml"
     "plugins/sdk/src/build.rs"
     "plugins/sdk/src/column.rs"

@@ -5,6 +5,7 @@ use syn::ext::IdentExt;
 use syn::{Error, Field, Ident, LitStr, Result, Type};
 
 use crate::lifetimes::replaced;
+use crate::types;
 
 /// A field of a record, and where its value goes.
 pub struct Member {
@@ -62,6 +63,9 @@ impl Member {
                 ));
             }
         };
+        if let Place::Column(_) = place {
+            types::check(&field.ty)?;
+        }
         Ok(Some(Self { ident, ty: replaced(&field.ty, "'static"), place }))
     }
 

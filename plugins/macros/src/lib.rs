@@ -4,6 +4,7 @@ mod attributes;
 mod lifetimes;
 mod record;
 mod transform;
+mod types;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, ItemFn, parse_macro_input};
@@ -26,5 +27,10 @@ pub fn derive_record(input: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn transform(arguments: TokenStream, input: TokenStream) -> TokenStream {
     let function = parse_macro_input!(input as ItemFn);
-    transform::expand(arguments.into(), &function).unwrap_or_else(syn::Error::into_compile_error).into()
+    let refused = |error: syn::Error| {
+        // The function stays, so that what else is wrong with it is told, and what uses it is not.
+        let error = error.into_compile_error();
+        quote::quote!(#function #error)
+    };
+    transform::expand(arguments.into(), &function).unwrap_or_else(refused).into()
 }

@@ -71,8 +71,8 @@ pub fn expand(input: &DeriveInput) -> Result<TokenStream> {
 /// What takes the values of a field.
 fn column_type(Member { ty, place, .. }: &Member) -> TokenStream {
     match place {
-        Place::Flattened => quote!(<#ty as ::logsmith_plugin::Record>::Columns),
-        _ => quote!(<#ty as ::logsmith_plugin::macros::Value>::Column),
+        Place::Flattened => quote_spanned!(ty.span()=> <#ty as ::logsmith_plugin::Record>::Columns),
+        _ => quote_spanned!(ty.span()=> <#ty as ::logsmith_plugin::macros::Value>::Column),
     }
 }
 
@@ -94,9 +94,9 @@ fn fields(member: &Member) -> TokenStream {
 }
 
 /// Appends a field's value, behind the entries that others have in its map.
-fn push(Member { ident, place, .. }: &Member, members: &[Member]) -> TokenStream {
+fn push(Member { ident, place, ty }: &Member, members: &[Member]) -> TokenStream {
     if let Place::Flattened = place {
-        return quote!(::logsmith_plugin::Record::push(self.#ident, &mut columns.#ident););
+        return quote_spanned!(ty.span()=> ::logsmith_plugin::Record::push(self.#ident, &mut columns.#ident););
     }
     let entries = members.iter().filter_map(|Member { ident: value, ty, place }| match place {
         Place::Entry { map, key: Name { text, .. } } if ident.unraw() == map.text => {
@@ -106,7 +106,7 @@ fn push(Member { ident, place, .. }: &Member, members: &[Member]) -> TokenStream
         }
         _ => None,
     });
-    quote! {
+    quote_spanned! {ty.span()=>
         #(#entries)*
         ::logsmith_plugin::macros::Value::push(self.#ident, &mut columns.#ident);
     }

@@ -324,7 +324,7 @@ impl<B: Build> Nullable<B> {
     }
 }
 
-/// A [`Build`] with or without nulls: what a record's field needs.
+/// Values with or without nulls: what a record's field needs.
 pub trait BuildColumn: Sized {
     /// The type of the column.
     const KIND: Kind;

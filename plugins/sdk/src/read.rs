@@ -12,6 +12,12 @@ pub struct Reader<'b, V> {
 }
 
 /// An argument that is always there.
+#[diagnostic::on_unimplemented(
+    message = "no column can be read as `{Self}`",
+    label = "no type of an argument",
+    note = "a column is read as bool, i32, i64, f64, Date, Timestamp, &str, &[u8] or Pairs, or as an Option of one of \
+            these"
+)]
 pub trait Plain<'b>: Sized {
     /// The type of the column.
     const KIND: Kind;
@@ -25,7 +31,13 @@ pub trait Plain<'b>: Sized {
     fn value(values: Self::Values, row: usize) -> Self;
 }
 
-/// An argument of a transform: a [`Plain`] one, or an `Option` of one.
+/// An argument of a transform: a plain one, or an `Option` of one.
+#[diagnostic::on_unimplemented(
+    message = "no column can be read as `{Self}`",
+    label = "no type of an argument",
+    note = "a column is read as bool, i32, i64, f64, Date, Timestamp, &str, &[u8] or Pairs, or as an Option of one of \
+            these"
+)]
 pub trait Argument<'b>: Sized {
     /// The type of the column.
     const KIND: Kind;

@@ -41,9 +41,8 @@ use crate::column::{Column, Field, Output, RejectedRow};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no record",
-    label = "not what a transform answers",
-    note = "a transform answers a record, which is a struct with `#[derive(Record)]`, an `Option` or a `Vec` of it, or a \
-            `Result` of one of these and of an error"
+    label = "no record",
+    note = "a record is a struct with `#[derive(Record)]`"
 )]
 pub trait Record {
     /// The columns that take it.
@@ -101,7 +100,8 @@ impl<E: std::error::Error> From<E> for Reject {
     message = "a transform cannot answer `{Self}`",
     label = "not what a transform answers",
     note = "a transform answers a record, which is a struct with `#[derive(Record)]`, an `Option` or a `Vec` of it, or a \
-            `Result` of one of these and of an error"
+            `Result` of one of these",
+    note = "the error of a `Result` is a `Reject`, or any type that implements `std::error::Error`"
 )]
 pub trait Outcome {
     /// The output row.
