@@ -206,7 +206,7 @@ impl Build for Binaries {
     }
 }
 
-/// A column of maps from text to text.
+/// A column of maps from text to text: see [`Plain`](crate::Plain).
 #[derive(Debug)]
 pub struct StringMaps {
     offsets: Vec<i32>,

@@ -35,6 +35,15 @@ pub struct Field {
 }
 
 /// Values of variable length: value `i` is `data[offsets[i]..offsets[i + 1]]`.
+///
+/// ```
+/// use logsmith_plugin::Strings;
+///
+/// let mut strings = Strings::with_capacity(2, 8);
+/// strings.push(b"GET");
+/// strings.push(b"POST");
+/// assert_eq!((strings.offsets, strings.data), (vec![0, 3, 7], b"GETPOST".to_vec()));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Strings {
     /// One more than there are values; from 0, never descending, to the length of `data`.

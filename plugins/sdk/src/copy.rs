@@ -26,6 +26,14 @@ pub fn append(data: &mut Vec<u8>, value: &[u8]) {
 }
 
 /// Appends `value` to `text`, fast where `value` is short.
+///
+/// ```
+/// use logsmith_plugin::append_str;
+///
+/// let mut text = String::from("GET ");
+/// append_str(&mut text, "/index.html");
+/// assert_eq!(text, "GET /index.html");
+/// ```
 #[inline(always)]
 pub fn append_str(text: &mut String, value: &str) {
     // SAFETY: UTF-8 with UTF-8 behind it is UTF-8.
@@ -33,6 +41,12 @@ pub fn append_str(text: &mut String, value: &str) {
 }
 
 /// Whether two texts are the same, fast where they are short.
+///
+/// ```
+/// use logsmith_plugin::same;
+///
+/// assert!(same(b"level", b"level") && !same(b"level", b"lever"));
+/// ```
 #[inline(always)]
 pub fn same(a: &[u8], b: &[u8]) -> bool {
     if a.len() != b.len() {

@@ -19,6 +19,21 @@ use crate::time::{Date, TimeOfDay, Timestamp, offset_seconds, two_digits};
 /// | `%F` `%T` `%R` | `%Y-%m-%d`, `%H:%M:%S`, `%H:%M` |
 /// | a blank | one blank or tab or more |
 /// | `%%`, anything else | itself |
+///
+/// ```
+/// use logsmith_plugin::{ReadTime, TimeFormat, Timestamp};
+///
+/// let format = TimeFormat::parse("%d/%b/%Y:%T %z")?;
+/// let time = Timestamp::parse_rfc3339("2026-11-30T07:05:09Z").unwrap();
+/// assert_eq!(format.read("30/Nov/2026:08:05:09 +0100"), Some(ReadTime::Instant(time)));
+/// assert_eq!(format.read("yesterday"), None);
+///
+/// // Where the year or the zone is missing, the plugin says which they are.
+/// let format = TimeFormat::parse("%b %d %T")?;
+/// let Some(ReadTime::Wall(wall)) = format.read("Nov 30 07:05:09") else { panic!("no time") };
+/// assert_eq!(wall.instant(2026, 0), Some(time));
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeFormat {
     items: Vec<Item>,

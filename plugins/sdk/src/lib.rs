@@ -24,9 +24,53 @@
 //! - **The answer is what becomes of the row**: a [`Record`]; `Option` of one, where `None` drops the row on
 //!   purpose; `Vec` of them; or a `Result` of these, where an error makes the row a dead letter.
 //! - **A last argument `&Settings` or `&mut Settings`** is the plugin's own: any type that serde can read from the
-//!   configuration. Use it for scratch space too, but let no row depend on the rows before it.
+//!   configuration, where a wrong key is told by its path. Use it for scratch space too, but let no row depend on the rows
+//!   before it.
+//! - **Fields are columns**, of the types that [`Kind`] lists, borrowed from the line or owned; [`Record`] tells how they
+//!   are renamed, flattened and gathered in a map, and [`Plain`] how a type of your own becomes one.
 //! - The function is ordinary Rust: call it in a `#[test]`.
 //! - A panic concerns the one row that caused it: that row becomes a dead letter with the panic's message.
+//!
+//! A plugin with settings, which drops what is not wanted:
+//!
+//! ```
+//! use logsmith_plugin::{Record, Reject, Timestamp, transform};
+//! use serde::Deserialize;
+//!
+//! #[derive(Record)]
+//! struct Entry<'a> {
+//!     time: Timestamp,
+//!     #[record(rename = "type")]
+//!     kind: &'a str,
+//!     message: Option<&'a str>,
+//! }
+//!
+//! #[derive(Deserialize)]
+//! #[serde(deny_unknown_fields)]
+//! struct Settings {
+//!     #[serde(default)]
+//!     without: Vec<String>,
+//! }
+//!
+//! #[transform]
+//! fn entries<'a>(line: &'a str, settings: &Settings) -> Result<Option<Entry<'a>>, Reject> {
+//!     let mut words = line.splitn(3, ' ');
+//!     let time = words.next().and_then(Timestamp::parse_rfc3339);
+//!     let time = time.ok_or_else(|| Reject::new("the line does not begin with a time"))?;
+//!     let kind = words.next().ok_or_else(|| Reject::new("there is no type behind the time"))?;
+//!     if settings.without.iter().any(|unwanted| unwanted == kind) {
+//!         return Ok(None);
+//!     }
+//!     Ok(Some(Entry { time, kind, message: words.next() }))
+//! }
+//!
+//! let settings = Settings { without: vec!["debug".into()] };
+//! let entry = entries("2026-11-30T08:05:09Z order number 17", &settings).unwrap().unwrap();
+//! assert_eq!((entry.kind, entry.message), ("order", Some("number 17")));
+//! assert!(entries("2026-11-30T08:05:09Z debug", &settings).unwrap().is_none());
+//! ```
+//!
+//! Where columns are known at run time only, or worked on as a whole, implement [`Transform`] over a [`Batch`].
 //!
 //! Build it as a `cdylib` for `wasm32-unknown-unknown` with the linker `wasm-component-ld`.
 
@@ -81,9 +125,8 @@ pub mod macros {
     pub use crate::value::{Entry, Value};
 }
 
-/// Makes a [`Transform`] the plugin of this component; natively nothing.
+/// Makes a [`Transform`] the plugin of this component; natively nothing. `#[transform]` does it by itself.
 #[cfg(not(target_arch = "wasm32"))]
-#[doc(hidden)]
 #[macro_export]
 macro_rules! export {
     ($plugin:ty) => {};

@@ -163,7 +163,22 @@ impl<'b> Plain<'b> for &'b str {
     }
 }
 
-/// The entries of one map.
+/// The entries of one map: an argument of a transform that reads a column of maps.
+///
+/// ```
+/// use logsmith_plugin::{Pairs, Record, transform};
+///
+/// #[derive(Record)]
+/// struct Labelled<'a> {
+///     user: Option<&'a str>,
+///     labels: i32,
+/// }
+///
+/// #[transform]
+/// fn labelled(fields: Pairs<'_>) -> Labelled<'_> {
+///     Labelled { user: fields.get("user"), labels: fields.iter().count() as i32 }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Pairs<'b> {
     maps: &'b Maps,

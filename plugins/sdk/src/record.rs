@@ -67,6 +67,18 @@ pub trait Columns: Sized {
 /// Why a row cannot be transformed, for people: what is wrong, and where. The row becomes a dead letter.
 ///
 /// Any error becomes one with `?`.
+///
+/// ```
+/// use logsmith_plugin::Reject;
+///
+/// fn port(text: &str) -> Result<u16, Reject> {
+///     let (_, port) = text.rsplit_once(':').ok_or_else(|| Reject::new("there is no `:`"))?;
+///     Ok(port.parse()?)
+/// }
+///
+/// assert_eq!(port("web-1").unwrap_err().reason(), "there is no `:`");
+/// assert_eq!(port("web-1:x").unwrap_err().reason(), "invalid digit found in string");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject(String);
 
@@ -96,6 +108,30 @@ impl<E: std::error::Error> From<E> for Reject {
 
 /// What a transform answers for a row: a record; an `Option` of one, where `None` drops the row on purpose; a
 /// `Vec` of records, where none drops it; or a `Result` of one of these, where an error rejects the row.
+///
+/// ```
+/// use logsmith_plugin::{Record, Reject, transform};
+///
+/// #[derive(Record)]
+/// struct Reading {
+///     sensor: String,
+///     value: f64,
+/// }
+///
+/// /// `indoor=21.5 outdoor=-3` makes two rows; an empty line none.
+/// #[transform]
+/// fn readings(line: &str) -> Result<Vec<Reading>, Reject> {
+///     let reading = |word: &str| {
+///         let (sensor, value) = word.split_once('=').ok_or_else(|| Reject::new("a word has no `=`"))?;
+///         Ok(Reading { sensor: sensor.into(), value: value.parse()? })
+///     };
+///     line.split_whitespace().map(reading).collect()
+/// }
+///
+/// assert_eq!(readings("indoor=21.5 outdoor=-3").unwrap().len(), 2);
+/// assert!(readings("").unwrap().is_empty());
+/// assert!(readings("indoor").is_err());
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a transform cannot answer `{Self}`",
     label = "not what a transform answers",
@@ -158,7 +194,24 @@ impl<O: Outcome, E: Into<Reject>> Outcome for Result<O, E> {
     }
 }
 
-/// What became of the rows of a batch so far.
+/// What became of the rows of a batch so far: what `#[transform]` makes of the answers of a function, also for native
+/// code that wants columns.
+///
+/// ```
+/// use logsmith_plugin::{Outcome, Record, Reject, Rows, Values};
+///
+/// #[derive(Record)]
+/// struct Number {
+///     number: i64,
+/// }
+///
+/// let mut rows = Rows::with_capacity(2, 0);
+/// Number { number: 7 }.settle(0, &mut rows);
+/// Err::<Number, _>(Reject::new("no number")).settle(1, &mut rows);
+/// let output = rows.finish();
+/// assert_eq!(output.columns[0].values, Values::Int64(vec![7]));
+/// assert_eq!((output.source_rows, output.rejects.len()), (vec![0], 1));
+/// ```
 #[derive(Debug)]
 pub struct Rows<C> {
     columns: C,

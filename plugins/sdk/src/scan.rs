@@ -1,4 +1,15 @@
 //! Finds a byte in a short text fast, without a table and without a call: for the inner loops of parsers.
+//!
+//! ```
+//! use logsmith_plugin::scan;
+//!
+//! let line = br#"status=200 path="/a""#;
+//! let equals = scan::byte(line, 0, b'=');
+//! let end = scan::digits_end(line, equals + 1);
+//! assert_eq!(&line[equals + 1..end], b"200");
+//! assert_eq!(scan::quote_escape_or_control(line, end), 16);
+//! assert_eq!(scan::byte(line, 0, b'#'), line.len());
+//! ```
 
 // `"` is 0x22, the only other byte that is up to 0x20 once the bit 2 is turned over: so one comparison finds both it
 // and the control characters.

@@ -9,6 +9,16 @@ use crate::view::Datum;
 
 /// The type as which a text is read. A configuration writes it by the name that columns have in tables: `string`,
 /// `integer`, `long`, `double`, `boolean`, `date`, `timestamp`, or `timestamp:` with a [`TimeFormat`].
+///
+/// ```
+/// use logsmith_plugin::{Datum, Kind, TextType};
+///
+/// let read_as: TextType = "long".parse()?;
+/// assert_eq!(read_as.kind(), Kind::Int64);
+/// assert_eq!(read_as.read("17"), Some(Datum::Int64(17)));
+/// assert_eq!(read_as.read("many"), None);
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum TextType {
     /// The text itself.

@@ -7,6 +7,18 @@ use crate::scan;
 const SECOND: i64 = 1_000_000;
 
 /// Microseconds since 1970-01-01T00:00:00Z.
+///
+/// ```
+/// use logsmith_plugin::{Date, TimeOfDay, Timestamp};
+///
+/// let time = Timestamp::parse_rfc3339("2026-11-30 09:05:09,5+01:00").unwrap();
+/// assert_eq!(time.to_string(), "2026-11-30T08:05:09.500000Z");
+/// assert_eq!(Timestamp::parse_epoch("1796025909.5"), Some(time));
+///
+/// let day = Date::from_civil(2026, 11, 30).unwrap();
+/// let time_of_day = TimeOfDay { hour: 9, minute: 5, second: 9, micros: 500_000 };
+/// assert_eq!(Timestamp::from_civil(day, time_of_day, 3600), Some(time));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
@@ -98,6 +110,14 @@ pub struct TimeOfDay {
 }
 
 /// Days since 1970-01-01.
+///
+/// ```
+/// use logsmith_plugin::Date;
+///
+/// let leap_day = Date::parse("2024-02-29").unwrap();
+/// assert_eq!(leap_day.to_string(), "2024-02-29");
+/// assert_eq!(Date::from_civil(2026, 2, 29), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date(i32);
 
@@ -172,6 +192,13 @@ impl fmt::Display for Date {
 }
 
 /// The number that two ASCII digits write.
+///
+/// ```
+/// use logsmith_plugin::two_digits;
+///
+/// assert_eq!(two_digits(b'4', b'2'), Some(42));
+/// assert_eq!(two_digits(b'4', b'-'), None);
+/// ```
 #[inline]
 pub fn two_digits(tens: u8, ones: u8) -> Option<u32> {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
@@ -200,6 +227,13 @@ fn fraction(bytes: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 /// `Z`, `+01:00`, `+0100`, `+01` or nothing, as seconds east of UTC.
+///
+/// ```
+/// use logsmith_plugin::offset_seconds;
+///
+/// assert_eq!(offset_seconds(b"-0530"), Some(-19_800));
+/// assert_eq!(offset_seconds(b"CET"), None);
+/// ```
 pub fn offset_seconds(bytes: &[u8]) -> Option<i32> {
     let (sign, hours, minutes) = match *bytes {
         [] | [b'Z' | b'z'] => return Some(0),

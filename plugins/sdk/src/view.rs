@@ -7,7 +7,20 @@ use crate::column::{Column, Fault, Field, Kind};
 use crate::read::{Argument, Plain, Reader};
 use crate::time::{Date, Timestamp};
 
-/// The values of a column, read as `T`.
+/// The values of a column, read as `T`: any type that an argument of a transform may have, but no `Option`.
+///
+/// ```
+/// use logsmith_plugin::{AnyColumn, Datum, Kind, View};
+///
+/// let mut column = AnyColumn::with_capacity(Kind::Int64, 2, 0).unwrap();
+/// column.push(Some(Datum::Int64(7)));
+/// column.push(None);
+/// let column = column.finish();
+///
+/// let numbers: View<'_, i64> = View::of(&column).unwrap();
+/// assert_eq!((numbers.get(0), numbers.get(1)), (Some(7), None));
+/// assert!(View::<&str>::of(&column).is_none());
+/// ```
 pub struct View<'b, T: Plain<'b>>(Reader<'b, T::Values>);
 
 impl<'b, T: Plain<'b>> View<'b, T> {
@@ -24,6 +37,15 @@ impl<'b, T: Plain<'b>> View<'b, T> {
 }
 
 /// The field of this name, or what to say where there is none.
+///
+/// ```
+/// use logsmith_plugin::{Fault, Field, Kind, input_field};
+///
+/// let input = [Field { name: "line".into(), kind: Kind::Utf8, nullable: false }];
+/// assert_eq!(input_field("line", &input), Ok(&input[0]));
+/// let wrong = Fault::Input("there is no column `text`, only: line".into());
+/// assert_eq!(input_field("text", &input), Err(wrong));
+/// ```
 pub fn input_field<'a>(name: &str, input: &'a [Field]) -> Result<&'a Field, Fault> {
     input.iter().find(|field| field.name == name).ok_or_else(|| {
         let names: Vec<&str> = input.iter().map(|field| field.name.as_str()).collect();
@@ -45,7 +67,7 @@ pub enum Datum<'a> {
     Bytes(&'a [u8]),
 }
 
-/// A column under construction whose type is chosen at run time. A row may have no value.
+/// A column under construction whose type is chosen at run time. A row may have no value. See [`View`].
 #[derive(Debug)]
 pub struct AnyColumn(Any);
 

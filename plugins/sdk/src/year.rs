@@ -13,6 +13,16 @@ impl WallTime {
     /// The instant that this is, `offset_s` seconds east of UTC where no offset was written. A missing year is the last
     /// in which the time does not lie after `reference`, when it was read: what December wrote and January reads is of
     /// last year. A day is left for clocks that differ.
+    ///
+    /// ```
+    /// use logsmith_plugin::{TimeOfDay, Timestamp, WallTime};
+    ///
+    /// let time = TimeOfDay { hour: 23, ..TimeOfDay::default() };
+    /// let wall = WallTime { year: None, month: 12, day: 31, time, offset_s: None };
+    /// let ingested_at = Timestamp::parse_rfc3339("2027-01-01T00:10:00Z").unwrap();
+    /// let time = wall.instant_by(ingested_at, 0).unwrap();
+    /// assert_eq!(time.to_string(), "2026-12-31T23:00:00.000000Z");
+    /// ```
     pub fn instant_by(self, reference: Timestamp, offset_s: i32) -> Option<Timestamp> {
         let offset_s = self.offset_s.unwrap_or(offset_s);
         if let Some(year) = self.year {

@@ -5,6 +5,19 @@ use serde::de::{self, Deserialize, Deserializer};
 use crate::time::offset_seconds;
 
 /// An offset from UTC, as a configuration writes it: `"Z"`, `"+01:00"`, `"-0530"`.
+///
+/// ```
+/// use logsmith_plugin::{Offset, parse_config};
+/// use serde::Deserialize;
+///
+/// #[derive(Deserialize)]
+/// struct Settings {
+///     zone: Offset,
+/// }
+///
+/// let settings: Settings = parse_config(r#"{"zone": "+01:00"}"#).unwrap();
+/// assert_eq!(settings.zone.seconds, 3600);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offset {
     /// East of UTC.
