@@ -1,12 +1,17 @@
-//! Web server access logs in the common or combined format:
+//! Web server access logs in the common or combined format, also with the server in front (Apache's `vhost_combined`):
 //!
 //! ```text
 //! 192.0.2.7 - ann [30/Nov/2026:08:05:09 +0100] "GET /a HTTP/1.1" 200 2326 "https://example.org/" "curl/8.5"
+//! example.org:443 192.0.2.7 - ann [30/Nov/2026:08:05:09 +0100] "GET /a HTTP/1.1" 200 2326 "-" "curl/8.5"
 //! ```
 //!
 //! `-` is the absence of a value. Quoted texts stay as written, with their escapes. A request that is not a
 //! method, a URL and a protocol stands whole in `request`. The last quoted text may lack its closing quote, as
-//! where a server cut an over-long line. What follows the combined format stands in `rest`.
+//! where a server cut an over-long line. What follows the common or the combined format stands in `rest`.
+//!
+//! A server stands in front where there is a word more than client, identity and user, and it has a port or no identity
+//! follows; otherwise the user has blanks in its name. Several clients, as proxies name them, are one text:
+//! `192.0.2.7, 192.0.2.8`.
 
 use logsmith_plugin::{
     Date, Record, Reject, TimeOfDay, Timestamp, count, offset_seconds, scan, transform, two_digits,
@@ -17,6 +22,8 @@ use logsmith_plugin::{
 #[cfg_attr(test, derive(Debug, PartialEq))]
 pub struct Access<'a> {
     time: Timestamp,
+    server: Option<&'a str>,
+    port: Option<i32>,
     client: &'a str,
     ident: Option<&'a str>,
     user: Option<&'a str>,
@@ -24,7 +31,7 @@ pub struct Access<'a> {
     url: Option<&'a str>,
     protocol: Option<&'a str>,
     request: Option<&'a str>,
-    status: i32,
+    status: Option<i32>,
     bytes: Option<i64>,
     referer: Option<&'a str>,
     agent: Option<&'a str>,
@@ -35,9 +42,11 @@ pub struct Access<'a> {
 #[transform]
 pub fn access(line: &str) -> Result<Access<'_>, Reject> {
     let mut rest = Rest { line, at: 0 };
-    let client = rest.word("the client")?;
-    let ident = rest.word("the identity")?;
+    let client = rest.words("the client")?;
+    let ident = rest.words("the identity")?;
     let user = rest.up_to(b'[', "the time in brackets")?.trim_end_matches(' ');
+    let Who { server, client, ident, user } = Who::of(client, ident, user);
+    let (server, port) = server.map_or((None, None), server_and_port);
     let time = time(rest.up_to(b']', "the end of the time")?).ok_or_else(|| {
         Reject::new(format!(
             "the time that ends at byte {} is not like 30/Nov/2026:08:05:09 +0100",
@@ -45,17 +54,22 @@ pub fn access(line: &str) -> Result<Access<'_>, Reject> {
         ))
     })?;
     let request = rest.quoted("the request")?;
-    let status = rest.number("the status")?.ok_or_else(|| Reject::new("there is no status"))?;
-    let status = i32::try_from(status).ok().filter(|status| (0..=999).contains(status));
-    let status = status.ok_or_else(|| Reject::new("the status has more than three digits"))?;
+    let status = match rest.number("the status")? {
+        Some(status @ 0..=999) => Some(status as i32),
+        Some(_) => return Err(Reject::new("the status has more than three digits")),
+        None => None,
+    };
     let bytes = rest.number("the size in bytes")?;
-    let (referer, agent) = match rest.is_done() {
-        true => (None, None),
-        false => (present(rest.quoted("the referer")?), present(rest.quoted("the user agent")?)),
+    let referer = rest.quoted_if_any("the referer")?;
+    let agent = match referer {
+        Some(_) => rest.quoted_if_any("the user agent")?,
+        None => None,
     };
     let request = Request::of(request);
     Ok(Access {
         time,
+        server,
+        port,
         client,
         ident: present(ident),
         user: present(user),
@@ -65,8 +79,8 @@ pub fn access(line: &str) -> Result<Access<'_>, Reject> {
         request: request.odd,
         status,
         bytes,
-        referer,
-        agent,
+        referer: referer.and_then(present),
+        agent: agent.and_then(present),
         rest: Some(rest.remainder()).filter(|rest| !rest.is_empty()),
     })
 }
@@ -74,6 +88,35 @@ pub fn access(line: &str) -> Result<Access<'_>, Reject> {
 /// `-` and nothing are the absence of a value.
 fn present(text: &str) -> Option<&str> {
     (!matches!(text, "-" | "")).then_some(text)
+}
+
+/// What stands before the time.
+struct Who<'a> {
+    server: Option<&'a str>,
+    client: &'a str,
+    ident: &'a str,
+    user: &'a str,
+}
+
+impl<'a> Who<'a> {
+    fn of(first: &'a str, second: &'a str, more: &'a str) -> Self {
+        match more.split_once(' ') {
+            Some((ident, user)) if second != "-" && (ident == "-" || server_and_port(first).1.is_some()) => {
+                Self { server: Some(first), client: second, ident, user: user.trim_start_matches(' ') }
+            }
+            _ => Self { server: None, client: first, ident: second, user: more },
+        }
+    }
+}
+
+/// `example.org:443`, `[2001:db8::1]:443`, or without the port.
+fn server_and_port(text: &str) -> (Option<&str>, Option<i32>) {
+    let is_name = |name: &str| !name.contains(':') || name.ends_with(']');
+    let parts = text.rsplit_once(':').filter(|(name, _)| is_name(name));
+    match parts.and_then(|(name, port)| Some((name, port.parse::<u16>().ok()?))) {
+        Some((name, port)) => (present(name), Some(port.into())),
+        None => (present(text), None),
+    }
 }
 
 /// The parts of a request line, or all of it where it is odd.
@@ -112,11 +155,14 @@ struct Rest<'a> {
 }
 
 impl<'a> Rest<'a> {
-    /// The text up to the next blank.
-    fn word(&mut self, what: &str) -> Result<&'a str, Reject> {
-        match self.up_to(b' ', what)? {
-            "" => Err(Reject::new(format!("expected {what} at byte {}", self.at - 1))),
-            word => Ok(word),
+    /// The text up to the next blank that does not follow a comma.
+    #[inline(always)]
+    fn words(&mut self, what: &str) -> Result<&'a str, Reject> {
+        let start = self.at;
+        while self.up_to(b' ', what)?.ends_with(',') {}
+        match self.line.get(start..self.at - 1).unwrap_or_default() {
+            "" => Err(Reject::new(format!("expected {what} at byte {start}"))),
+            words => Ok(words),
         }
     }
 
@@ -158,6 +204,16 @@ impl<'a> Rest<'a> {
         Ok(self.line.get(start..end).unwrap_or_default())
     }
 
+    /// A text in quotes, if one follows.
+    #[inline(always)]
+    fn quoted_if_any(&mut self, what: &str) -> Result<Option<&'a str>, Reject> {
+        self.skip_blanks();
+        match self.line.as_bytes().get(self.at) {
+            Some(b'"') => self.quoted(what).map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// Digits, or `-`.
     #[inline(always)]
     fn number(&mut self, what: &str) -> Result<Option<i64>, Reject> {
@@ -182,11 +238,6 @@ impl<'a> Rest<'a> {
             None | Some(b' ') => Ok(number),
             Some(_) => Err(self.fail("a blank")),
         }
-    }
-
-    fn is_done(&mut self) -> bool {
-        self.skip_blanks();
-        self.at >= self.line.len()
     }
 
     fn remainder(&self) -> &'a str {
