@@ -84,8 +84,29 @@ fn linux() {
     });
 }
 
+/// Microseconds since the Unix epoch, as tables read back say them.
+fn micros(time: &str) -> String {
+    logsmith_plugin::Timestamp::parse_rfc3339(time).unwrap().micros().to_string()
+}
+
 #[test]
 fn apache() {
+    check("Apache", "builtin:weberror", &["time", "level", "client", "message"], |truth| {
+        let [_, month, day, clock, year] = truth["Time"].split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{truth:?}")
+        };
+        assert_eq!(month, "Dec");
+        // Its publishers count the client among the content.
+        let content = truth["Content"].as_str();
+        let named = content.strip_prefix("[client ").and_then(|rest| rest.split_once("] "));
+        let (client, message) = named.unwrap_or(("", content));
+        let time = micros(&format!("{year}-12-{day}T{clock}Z"));
+        vec![time, truth["Level"].clone(), client.to_owned(), message.to_owned()]
+    });
+}
+
+#[test]
+fn apache_by_a_pattern() {
     let plugin = "builtin:regex\n[pipeline.config]\n\
                   patterns = ['^\\[(?<time>[^\\]]+)\\] \\[(?<level>\\w+)\\] (?<message>.*)$']\n";
     check("Apache", plugin, &["time", "level", "message"], |truth| of(truth, &["Time", "Level", "Content"]));
