@@ -114,6 +114,17 @@ fn apache_by_a_pattern() {
 
 #[test]
 fn hdfs() {
+    let plugin = "builtin:java\n[pipeline.config]\npatterns = [\"%d{yyMMdd HHmmss} %t %p %c: %m%n\"]\n";
+    check("HDFS", plugin, &["time", "thread", "level", "logger", "message"], |truth| {
+        let part = |name: &str, at: usize| truth[name].get(at..at + 2).unwrap().to_owned();
+        let [day, clock] = ["Date", "Time"].map(|name| [0, 2, 4].map(|at| part(name, at)));
+        let time = micros(&format!("20{}T{}Z", day.join("-"), clock.join(":")));
+        [vec![time], of(truth, &["Pid", "Level", "Component", "Content"])].concat()
+    });
+}
+
+#[test]
+fn hdfs_by_a_pattern() {
     let plugin = "builtin:regex\n[pipeline.config]\n\
                   patterns = ['^(?<day>\\d{6}) (?<clock>\\d{6}) (?<pid>\\d+) (?<level>\\w+) (?<component>[^:]+): (?<message>.*)$']\n\
                   types = { pid = \"long\" }\n";

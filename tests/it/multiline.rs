@@ -14,6 +14,22 @@ fn configure(host: &Host, keys: &str) {
     host.edit(|edge| edge.replace("[[pipeline]]", &format!("[source.multiline]\n{keys}\n[[pipeline]]")));
 }
 
+#[test]
+fn a_stack_trace_is_a_column_of_its_record() {
+    let host = Host::new("builtin:json");
+    configure(&host, "start = '^\\d{4}-'");
+    host.edit(|edge| edge.replace("builtin:json", "builtin:java"));
+    let trace = "java.lang.IllegalStateException: no stock\n\tat a.B.c(B.java:1)\nCaused by: d.E";
+    let head = "2026-11-30 08:05:09.123 ERROR 7 --- [           main] a.B                   : ";
+    let records = format!("{head}failed\n\n{trace}\n{head}and again\n\tindented\n");
+    fs::write(host.path("logs/a.log"), records).unwrap();
+    succeed(&mut host.edge(&["run", "--once"]));
+    let mut rows = host.read("state/silver/app", &["offset", "message", "exception"]);
+    rows.sort_by_key(|row| row["offset"].as_i64());
+    let found: Vec<_> = rows.iter().map(|row| (row["message"].as_str(), row["exception"].as_str())).collect();
+    assert_eq!(found, [(Some("failed"), Some(trace)), (Some("and again\n\tindented"), None)]);
+}
+
 /// Record number `n`: one to four lines.
 fn record(n: u64) -> String {
     let frames: String = (0..n % 4).map(|frame| format!("\n\tat a.B.c{frame}(B.java:{n})")).collect();

@@ -151,12 +151,18 @@ impl TimeFormat {
 
     /// The time that a text writes, from its first to its last byte.
     pub fn read(&self, text: &str) -> Option<ReadTime> {
+        let (time, rest) = self.read_start(text)?;
+        rest.is_empty().then_some(time)
+    }
+
+    /// The time that a text begins with, and what follows it.
+    pub fn read_start<'a>(&self, text: &'a str) -> Option<(ReadTime, &'a str)> {
         let mut rest = text.as_bytes();
         let mut found = Found::default();
         for item in &self.items {
             rest = item.read(rest, &mut found)?;
         }
-        if rest.is_empty() { found.time() } else { None }
+        Some((found.time()?, text.get(text.len() - rest.len()..)?))
     }
 }
 
@@ -409,6 +415,15 @@ mod tests {
         ] {
             assert_eq!(read(format, text), "none", "{format} on {text}");
         }
+    }
+
+    #[test]
+    fn what_follows_a_time_is_handed_back() {
+        let format = TimeFormat::parse("%F %T%.f").expect("a format");
+        let read = |text| format.read_start(text).map(|(_, rest)| rest);
+        assert_eq!(read("2026-11-30 08:05:09,25 é"), Some(" é"));
+        assert_eq!(read("2026-11-30 08:05:09"), Some(""));
+        assert_eq!(read("2026-11-30 08:05é"), None);
     }
 
     #[test]
