@@ -21,8 +21,10 @@ macro_rules! builtins {
 }
 
 /// The plugins inside this binary.
-const BUILTINS: &[(&str, &[u8])] =
-    builtins!["access" "container" "filter" "json" "klog" "logfmt" "redact" "regex" "sample" "syslog" "time"];
+const BUILTINS: &[(&str, &[u8])] = builtins![
+    "access" "container" "csv" "filter" "java" "json" "klog" "logfmt" "redact" "regex" "sample" "syslog" "time"
+    "weberror"
+];
 
 /// Where a plugin comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
