@@ -3,7 +3,7 @@
 use logsmith_plugin::{Column, Fault, Field, Kind, Level, Output, RejectedRow, Strings, Values, count, log};
 use serde::Deserialize;
 
-use crate::text_field;
+use crate::{puppet, text_field};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -64,6 +64,8 @@ pub enum Crime {
     Loris,
     /// Nor is this: keeps a megabyte of memory at each call, and answers honestly.
     Creep,
+    /// Answers what the script says that stands in the first row.
+    Puppet,
     /// Panics when it is opened.
     OpenTrap,
     /// Never comes back from being opened.
@@ -94,6 +96,7 @@ pub fn writes(crime: Crime) -> Vec<Field> {
     match crime {
         Crime::Date => vec![Field { name: "text".into(), kind: Kind::Date32, nullable: false }],
         Crime::WritesHost => vec![Field { name: "host".into(), kind: Kind::Utf8, nullable: false }],
+        Crime::Puppet => puppet::writes(),
         Crime::WritesTwice => vec![text_field(), Field { name: "TEXT".into(), ..text_field() }],
         _ => vec![text_field()],
     }

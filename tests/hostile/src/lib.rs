@@ -2,6 +2,7 @@
 //! with the [`MARKER`] in it: `{"crime": "trap"}`. Every other line is innocent.
 
 mod crimes;
+mod puppet;
 
 use logsmith_plugin::{Batch, Column, Fault, Field, Kind, Output, Plan, Rest, Strings, Transform, Values};
 use serde::Deserialize;
@@ -26,21 +27,22 @@ struct Settings {
     /// Of the loop that `loris` makes.
     #[serde(default)]
     turns: u64,
+    /// The column that holds the scripts of `puppet`.
+    script: Option<String>,
 }
 
 impl Transform for Hostile {
     fn open(config: &str, input: &[Field]) -> Result<(Self, Plan), Fault> {
         let settings: Settings = logsmith_plugin::macros::parse_config(config)?;
-        let reads = match input.iter().find(|field| matches!(field.name.as_str(), "text" | "line")) {
-            Some(_) if input.iter().any(|field| field.name == "text") => "text",
-            Some(_) => "line",
-            None => return Err(Fault::Input("there is no column `line`".into())),
+        let reads = match settings.script.as_deref().or(crimes::reads(settings.crime)) {
+            Some(reads) => reads,
+            None => text_or_line(input)?,
         };
         crimes::at_open(settings.crime);
         let plan = Plan {
             name: "hostile",
             version: env!("CARGO_PKG_VERSION"),
-            reads: vec![crimes::reads(settings.crime).unwrap_or(reads).into()],
+            reads: vec![reads.into()],
             writes: crimes::writes(settings.crime),
             rest: Rest::Keep,
         };
@@ -65,6 +67,7 @@ impl Transform for Hostile {
         match self.crime {
             Crime::None => Ok(output(column)),
             Crime::Remember => Ok(output(texts((0..rows).map(|_| self.calls.to_string())))),
+            Crime::Puppet => puppet::answer(script(&column), rows),
             Crime::Date => Ok(output(days(rows, poisonous_row(&column)))),
             crime => match poisonous_row(&column) {
                 Some(row) => crimes::commit(crime, row, output(column)),
@@ -72,6 +75,19 @@ impl Transform for Hostile {
             },
         }
     }
+}
+
+/// What a plugin before this one wrote, or else the line itself.
+fn text_or_line(input: &[Field]) -> Result<&'static str, Fault> {
+    let has = |name| input.iter().any(|field| field.name == name);
+    let column = ["text", "line"].into_iter().find(|name| has(*name));
+    column.ok_or_else(|| Fault::Input("there is no column `line`".into()))
+}
+
+/// The first value of a column of bytes.
+fn script(column: &Column) -> &[u8] {
+    let Values::Binary(Strings { offsets, data }) = &column.values else { return &[] };
+    &data[..offsets[1] as usize]
 }
 
 fn poisonous_row(column: &Column) -> Option<u32> {
