@@ -24,6 +24,7 @@ mod engine;
 mod feeds;
 mod fixtures;
 mod formats;
+mod fuzz;
 mod hostile;
 mod identity;
 mod landing;
