@@ -10,11 +10,13 @@ mod settings;
 
 use std::collections::BinaryHeap;
 
-use logsmith_plugin::{Plain, Record, Reject, StringMaps, Timestamp, count, same, transform};
+use logsmith_plugin::{
+    Names, Plain, Record, Reject, StringMaps, Timestamp, count, name_hash, same, transform,
+};
 
 use crate::scanner::{Failed, Scanner, Span};
 pub use crate::settings::Json;
-use crate::settings::{Name, Role, RoleNames};
+use crate::settings::{Name, Role};
 
 /// One line.
 #[derive(Record)]
@@ -109,7 +111,7 @@ impl Scratch {
 
     /// Takes all fields of a line.
     #[inline(always)]
-    fn scan(&mut self, scanner: &mut Scanner<'_>, names: &RoleNames) -> Result<(), Failed> {
+    fn scan(&mut self, scanner: &mut Scanner<'_>, names: &Names<Name>) -> Result<(), Failed> {
         scanner.open_object()?;
         let mut more = scanner.first_field()?;
         while more {
@@ -127,9 +129,9 @@ impl Scratch {
 
     /// Puts a field where it belongs. The first of several names for a role takes it; the others are fields.
     #[inline(always)]
-    fn take(&mut self, line: &str, names: &RoleNames, pair: Pair) {
+    fn take(&mut self, line: &str, names: &Names<Name>, pair: Pair) {
         let name = pair.name.bytes(line, &self.unescaped);
-        let hash = hash(name);
+        let hash = name_hash(name);
         if let Some(name) = names.find(name, hash) {
             let role = &mut self.roles[name.role as usize];
             if role.is_none_or(|(taken, _)| taken == name) {
@@ -188,15 +190,6 @@ impl Scratch {
         time
     }
 }
-
-/// A number below [`HASHES`] that is likely to differ for different names.
-#[inline(always)]
-fn hash(name: &[u8]) -> usize {
-    let (first, last) = (name.first().copied().unwrap_or(0), name.last().copied().unwrap_or(0));
-    ((name.len() * 7) ^ usize::from(first) ^ (usize::from(last) * 5)) % HASHES
-}
-
-const HASHES: usize = 64;
 
 #[cfg(test)]
 mod tests;

@@ -84,6 +84,7 @@ mod format;
 #[doc(hidden)]
 pub mod guest;
 mod host;
+mod names;
 mod read;
 mod record;
 pub mod scan;
@@ -106,6 +107,7 @@ pub use crate::column::{
 pub use crate::copy::{append_str, same};
 pub use crate::format::{ReadTime, TimeFormat, WallTime};
 pub use crate::host::{Level, count, log};
+pub use crate::names::{Names, name_hash};
 pub use crate::read::Pairs;
 pub use crate::record::{Columns, Outcome, Record, Reject, Rows};
 pub use crate::text_type::TextType;
