@@ -86,10 +86,7 @@ const FEW_FIELDS_MAX: usize = 64;
 pub fn json<'a>(line: &'a str, json: &'a mut Json) -> Result<Entry<'a>, Reject> {
     let Json { names, scratch } = json;
     scratch.clear();
-    let mut scanner = Scanner::new(line);
-    if scratch.scan(&mut scanner, names).is_err() {
-        return Err(scanner.into_reject());
-    }
+    scratch.scan(Scanner::new(line), names).map_err(|failed| failed.into_reject(line))?;
     if scratch.pairs.len() > FEW_FIELDS_MAX {
         scratch.keep_last_of_doubles(line);
     }
@@ -111,7 +108,7 @@ impl Scratch {
 
     /// Takes all fields of a line.
     #[inline(always)]
-    fn scan(&mut self, scanner: &mut Scanner<'_>, names: &Names<Name>) -> Result<(), Failed> {
+    fn scan(&mut self, mut scanner: Scanner<'_>, names: &Names<Name>) -> Result<(), Failed> {
         scanner.open_object()?;
         let mut more = scanner.first_field()?;
         while more {

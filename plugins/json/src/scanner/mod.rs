@@ -50,29 +50,55 @@ impl Span {
     }
 }
 
-/// The line is no JSON object; [`Scanner::into_reject`] says why.
+/// The line is no JSON object.
 #[derive(Clone, Copy, Debug)]
-pub struct Failed;
+pub struct Failed {
+    at: usize,
+    why: Why,
+}
 
+#[derive(Clone, Copy, Debug)]
+enum Why {
+    /// Something else was expected.
+    Expected(&'static str),
+    /// A string does not go on here. Where it begins.
+    StringFrom(usize),
+}
+
+impl Failed {
+    /// The same in words, for the line that was scanned.
+    #[cold]
+    pub fn into_reject(self, line: &str) -> Reject {
+        let Self { at, why } = self;
+        let found = line.get(at..).and_then(|rest| rest.chars().next());
+        Reject::new(match (why, found) {
+            (Why::Expected(expected), Some(found)) => format!("{expected}, found `{found}` at byte {at}"),
+            (Why::Expected(expected), None) => format!("{expected}, but the line ends at byte {at}"),
+            (Why::StringFrom(_), Some(found)) => {
+                format!("control character {:#04x} in a string at byte {at}", u32::from(found))
+            }
+            (Why::StringFrom(start), None) => {
+                format!("the line ends inside the string that begins at byte {start}")
+            }
+        })
+    }
+}
+
+/// A place in a line. What is not inlined takes it by value: one whose address is taken lives in memory, where each
+/// step of a field waits for the one before.
+#[derive(Clone, Copy)]
 pub struct Scanner<'a> {
     line: &'a str,
-    bytes: &'a [u8],
     at: usize,
-    failure: String,
 }
 
 impl<'a> Scanner<'a> {
     pub fn new(line: &'a str) -> Self {
-        Self { line, bytes: line.as_bytes(), at: 0, failure: String::new() }
+        Self { line, at: 0 }
     }
 
     pub fn line(&self) -> &'a str {
         self.line
-    }
-
-    /// Why the line failed.
-    pub fn into_reject(self) -> Reject {
-        Reject::new(self.failure)
     }
 
     /// The `{` that begins the line.
@@ -133,7 +159,7 @@ impl<'a> Scanner<'a> {
             Some(b'"') => self.string(Some(unescaped)),
             Some(b'{' | b'[') => {
                 let start = self.at;
-                self.nested()?;
+                self.at = self.nested()?;
                 Ok(self.span(start))
             }
             _ => self.scalar(),
@@ -153,25 +179,26 @@ impl<'a> Scanner<'a> {
     }
 
     fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+        self.line.as_bytes().get(self.at).copied()
     }
 
     /// The next byte that is not blank.
     #[inline(always)]
     fn next_sign(&mut self) -> Option<u8> {
         match self.peek() {
-            Some(b' ' | b'\t' | b'\r' | b'\n') => self.sign_after_blanks(),
+            Some(b' ' | b'\t' | b'\r' | b'\n') => {
+                self.at = self.blanks_end();
+                self.peek()
+            }
             sign => sign,
         }
     }
 
-    fn sign_after_blanks(&mut self) -> Option<u8> {
-        loop {
-            match self.peek() {
-                Some(b' ' | b'\t' | b'\r' | b'\n') => self.step(),
-                sign => return sign,
-            }
+    fn blanks_end(mut self) -> usize {
+        while let Some(b' ' | b'\t' | b'\r' | b'\n') = self.peek() {
+            self.step();
         }
+        self.at
     }
 
     #[inline(always)]
@@ -183,20 +210,29 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn string(&mut self, unescaped: Option<&mut String>) -> Result<Span, Failed> {
         let start = self.at + 1;
-        self.at = scan::quote_escape_or_control(self.bytes, start);
+        self.at = scan::quote_escape_or_control(self.line.as_bytes(), start);
         match self.peek() {
             Some(b'"') => {
                 let span = self.span(start);
                 self.step();
                 Ok(span)
             }
-            Some(b'\\') => self.escaped_string(start, unescaped),
+            Some(b'\\') => {
+                let (span, end) = self.escaped_string(start, unescaped)?;
+                self.at = end;
+                Ok(span)
+            }
             _ => Err(self.fail_string(start)),
         }
     }
 
+    /// The string, and the place behind it.
     #[inline(never)]
-    fn escaped_string(&mut self, start: usize, unescaped: Option<&mut String>) -> Result<Span, Failed> {
+    fn escaped_string(
+        mut self,
+        start: usize,
+        unescaped: Option<&mut String>,
+    ) -> Result<(Span, usize), Failed> {
         let mut checked_only = String::new();
         let text = unescaped.unwrap_or(&mut checked_only);
         let text_start = text.len();
@@ -209,10 +245,10 @@ impl<'a> Scanner<'a> {
                 _ => return Err(self.fail_string(start)),
             }
             from = self.at;
-            self.at = scan::quote_escape_or_control(self.bytes, from);
+            self.at = scan::quote_escape_or_control(self.line.as_bytes(), from);
         }
         self.step();
-        Ok(Span::new(text_start, text.len(), Span::UNESCAPED))
+        Ok((Span::new(text_start, text.len(), Span::UNESCAPED), self.at))
     }
 
     /// What an escape stands for. Half of a surrogate pair stands for U+FFFD.
@@ -236,7 +272,7 @@ impl<'a> Scanner<'a> {
     fn unicode_escape(&mut self) -> Result<char, Failed> {
         let first = self.four_hex_digits()?;
         if let 0xd800..=0xdbff = first
-            && self.bytes.get(self.at..self.at + 2) == Some(br"\u")
+            && self.line.as_bytes().get(self.at..self.at + 2) == Some(br"\u")
         {
             let here = self.at;
             self.step();
@@ -280,7 +316,7 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn literal<const N: usize>(&mut self, literal: &[u8; N]) -> Result<Span, Failed> {
         let start = self.at;
-        if self.bytes.get(start..).and_then(|rest| rest.first_chunk()) != Some(literal) {
+        if self.line.as_bytes().get(start..).and_then(|rest| rest.first_chunk()) != Some(literal) {
             return Err(self.fail("expected a value"));
         }
         self.at += N;
@@ -315,27 +351,17 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn digits(&mut self) -> Result<(), Failed> {
         let start = self.at;
-        self.at = scan::digits_end(self.bytes, start);
+        self.at = scan::digits_end(self.line.as_bytes(), start);
         if self.at == start { Err(self.fail("expected a digit")) } else { Ok(()) }
     }
 
-    #[cold]
-    fn fail(&mut self, expected: &str) -> Failed {
-        let at = self.at;
-        self.failure = match self.line.get(at..).and_then(|rest| rest.chars().next()) {
-            Some(found) => format!("{expected}, found `{found}` at byte {at}"),
-            None => format!("{expected}, but the line ends at byte {at}"),
-        };
-        Failed
+    #[inline(always)]
+    fn fail(&self, expected: &'static str) -> Failed {
+        Failed { at: self.at, why: Why::Expected(expected) }
     }
 
-    #[cold]
-    fn fail_string(&mut self, start: usize) -> Failed {
-        let (at, quote) = (self.at, start - 1);
-        self.failure = match self.peek() {
-            Some(byte) => format!("control character {byte:#04x} in a string at byte {at}"),
-            None => format!("the line ends inside the string that begins at byte {quote}"),
-        };
-        Failed
+    #[inline(always)]
+    fn fail_string(&self, start: usize) -> Failed {
+        Failed { at: self.at, why: Why::StringFrom(start - 1) }
     }
 }

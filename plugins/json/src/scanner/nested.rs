@@ -6,8 +6,9 @@ use super::{Failed, Scanner};
 const DEPTH_MAX: u32 = 128;
 
 impl Scanner<'_> {
-    /// Checks a nested value and goes past it.
-    pub(super) fn nested(&mut self) -> Result<(), Failed> {
+    /// Checks a nested value. The place behind it.
+    #[inline(never)]
+    pub(super) fn nested(mut self) -> Result<usize, Failed> {
         let mut open = Open::default();
         loop {
             match self.next_sign() {
@@ -31,7 +32,7 @@ impl Scanner<'_> {
                 _ => self.skip_scalar()?,
             }
             if !self.close(&mut open)? {
-                return Ok(());
+                return Ok(self.at);
             }
         }
     }
