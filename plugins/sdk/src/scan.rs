@@ -30,6 +30,35 @@ pub fn byte(bytes: &[u8], from: usize, needle: u8) -> usize {
     find(bytes, from, |block| arch::equal(block, needle), |byte| byte == needle)
 }
 
+/// The first position from `from` on of `one` or of `other`; the length of `bytes` when there is none.
+#[inline(always)]
+pub fn either_byte(bytes: &[u8], from: usize, one: u8, other: u8) -> usize {
+    find(
+        bytes,
+        from,
+        |block| arch::equal(block, one) | arch::equal(block, other),
+        |byte| byte == one || byte == other,
+    )
+}
+
+/// The first position from `from` on of a blank or a control character (up to 0x20); the length of `bytes` when there
+/// is none.
+#[inline(always)]
+pub fn blank_or_control(bytes: &[u8], from: usize) -> usize {
+    find(bytes, from, arch::blank_or_control, |byte| byte <= b' ')
+}
+
+/// As [`blank_or_control`], but `one` and `other` end the search too.
+#[inline(always)]
+pub fn blank_or_control_or(bytes: &[u8], from: usize, one: u8, other: u8) -> usize {
+    find(
+        bytes,
+        from,
+        |block| arch::blank_or_control(block) | arch::equal(block, one) | arch::equal(block, other),
+        |byte| byte <= b' ' || byte == one || byte == other,
+    )
+}
+
 /// The first position from `from` on of anything but `0` to `9`; the length of `bytes` when there is none.
 #[inline(always)]
 pub fn digits_end(bytes: &[u8], from: usize) -> usize {
@@ -103,6 +132,11 @@ mod arch {
     }
 
     #[inline(always)]
+    pub fn blank_or_control(block: &[u8; super::BLOCK]) -> u32 {
+        u32::from(u8x16_bitmask(u8x16_le(load(block), u8x16_splat(b' '))))
+    }
+
+    #[inline(always)]
     pub fn no_digit(block: &[u8; super::BLOCK]) -> u32 {
         let digit = u8x16_sub(load(block), u8x16_splat(b'0'));
         u32::from(u8x16_bitmask(u8x16_ge(digit, u8x16_splat(10))))
@@ -138,6 +172,15 @@ mod arch {
     }
 
     #[inline(always)]
+    pub fn blank_or_control(block: &[u8; super::BLOCK]) -> u32 {
+        // SAFETY: as above.
+        unsafe {
+            let block = _mm_loadu_si128(block.as_ptr().cast::<__m128i>());
+            _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x20)), block)) as u32
+        }
+    }
+
+    #[inline(always)]
     pub fn no_digit(block: &[u8; super::BLOCK]) -> u32 {
         // SAFETY: as above.
         unsafe {
@@ -166,6 +209,11 @@ mod arch {
     }
 
     #[inline(always)]
+    pub fn blank_or_control(block: &[u8; super::BLOCK]) -> u32 {
+        mask(block, |byte| byte <= b' ')
+    }
+
+    #[inline(always)]
     pub fn no_digit(block: &[u8; super::BLOCK]) -> u32 {
         mask(block, |byte| !byte.is_ascii_digit())
     }
@@ -185,6 +233,9 @@ mod tests {
                     for from in 0..=hit {
                         assert_eq!(quote_escape_or_control(&text, from), hit);
                         assert_eq!(byte(&text, from, stop), hit);
+                        assert_eq!(either_byte(&text, from, stop, b'x'), hit);
+                        assert_eq!(either_byte(&text, from, b'x', stop), hit);
+                        assert_eq!(blank_or_control_or(&text, from, b'\\', b'"'), hit);
                     }
                 }
             }
@@ -200,6 +251,16 @@ mod tests {
                 assert_eq!(digits_end(&text, 0), len);
                 assert_eq!(digits_end(&text[..len], 0), len);
             }
+        }
+    }
+
+    #[test]
+    fn blanks_and_control_characters_end_a_word() {
+        let text: Vec<u8> = (0x21..=0xff).collect();
+        assert_eq!(blank_or_control(&text, 0), text.len());
+        assert_eq!(blank_or_control_or(&text, 0x10, b'!', b'!'), text.len());
+        for end in 0..=0x20 {
+            assert_eq!(blank_or_control(&[b"word", &[end][..], b"next and more words"].concat(), 0), 4);
         }
     }
 

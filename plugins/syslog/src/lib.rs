@@ -24,7 +24,7 @@ mod traditional;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use logsmith_plugin::{Offset, Plain, Record, Reject, StringMaps, Timestamp, transform};
+use logsmith_plugin::{Offset, Plain, Record, Reject, StringMaps, Timestamp, transform, two_digits};
 use serde::Deserialize;
 
 use crate::modern::params;
@@ -119,20 +119,26 @@ struct Parts<'a> {
 
 /// `<34>`, if it is there, and what follows.
 fn priority(line: &str) -> Result<(Option<usize>, &str), Reject> {
-    let Some(rest) = line.strip_prefix('<') else { return Ok((None, line)) };
-    let wrong = || Reject::new("expected a priority from <0> to <191> at byte 0");
-    let (digits, rest) = rest.split_once('>').ok_or_else(wrong)?;
-    if digits.is_empty() || digits.len() > 3 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong());
+    let (priority, end) = match *line.as_bytes() {
+        [b'<', a, b'>', ..] => (two_digits(b'0', a), 3),
+        [b'<', a, b, b'>', ..] => (two_digits(a, b), 4),
+        [b'<', a, b, c, b'>', ..] => {
+            (two_digits(a, b).zip(two_digits(b'0', c)).map(|(ab, c)| ab * 10 + c), 5)
+        }
+        [b'<', ..] => (None, 0),
+        _ => return Ok((None, line)),
+    };
+    match (priority, line.get(end..)) {
+        (Some(priority @ ..=191), Some(rest)) => Ok((Some(priority as usize), rest)),
+        _ => Err(Reject::new("expected a priority from <0> to <191> at byte 0")),
     }
-    let priority: usize = digits.parse()?;
-    if priority > 191 { Err(wrong()) } else { Ok((Some(priority), rest)) }
 }
 
 /// A time as in RFC 3339; one without an offset is of `zone`.
 fn rfc3339(text: &str, zone: Offset) -> Option<Timestamp> {
     let time = Timestamp::parse_rfc3339(text)?;
-    let has_offset = text.bytes().skip(DATE_TIME_BYTES).any(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
+    let has_offset = text.ends_with(['Z', 'z'])
+        || text.bytes().skip(DATE_TIME_BYTES).any(|byte| matches!(byte, b'Z' | b'z' | b'+' | b'-'));
     Some(if has_offset {
         time
     } else {

@@ -31,8 +31,8 @@ pub(crate) fn read(rest: &str, at: usize, ingested_at: Timestamp, zone: Offset) 
 fn time(text: &str, ingested_at: Timestamp, zone: Offset) -> Option<(Timestamp, &str)> {
     let bytes = text.as_bytes();
     if bytes.first()?.is_ascii_digit() {
-        let (time, rest) = text.split_once(' ')?;
-        return Some((rfc3339(time, zone)?, rest));
+        let end = scan::byte(bytes, 0, b' ');
+        return Some((rfc3339(text.get(..end)?, zone)?, text.get(end + 1..)?));
     }
     let [m1, m2, m3, b' ', d1, d2, b' ', clock @ ..] = bytes else { return None };
     let day = if *d1 == b' ' { two_digits(b'0', *d2)? } else { two_digits(*d1, *d2)? };
@@ -88,23 +88,24 @@ fn month(letters: [u8; 3]) -> Option<u32> {
 /// `su[77]: text`: the application, the process, the text.
 fn tag(content: &str) -> (Option<&str>, Option<&str>, &str) {
     let whole = (None, None, content);
-    let head = content.as_bytes().iter().take(TAG_BYTES_MAX + 1);
-    let Some(end) = head.clone().position(|byte| matches!(byte, b':' | b'[')) else { return whole };
-    let Some((app, rest)) = content.split_at_checked(end).filter(|(app, _)| !app.is_empty()) else {
-        return whole;
-    };
+    let end = scan::either_byte(content.as_bytes(), 0, b':', b'[');
+    let has_tag = (1..=TAG_BYTES_MAX).contains(&end) && end < content.len();
+    let Some((app, rest)) = content.split_at_checked(end).filter(|_| has_tag) else { return whole };
     let (pid, rest) = match rest.strip_prefix('[') {
-        Some(inside) => match inside.split_once(']') {
-            Some((pid, rest)) if pid.len() <= TAG_BYTES_MAX => (Some(pid), rest),
-            _ => return whole,
-        },
+        Some(inside) => {
+            let end = scan::byte(inside.as_bytes(), 0, b']');
+            match (inside.get(..end), inside.get(end + 1..)) {
+                (Some(pid), Some(rest)) if end <= TAG_BYTES_MAX => (Some(pid), rest),
+                _ => return whole,
+            }
+        }
         None => (None, rest),
     };
     let has_version = |app: &str| {
         let version = app.rsplit(' ').next().and_then(|word| word.bytes().next());
         version.is_some_and(|byte| byte.is_ascii_digit())
     };
-    if app.contains(' ') && pid.is_none() && !has_version(app) {
+    if pid.is_none() && app.contains(' ') && !has_version(app) {
         return whole;
     }
     // `su[77] text` has no colon, and `a::b` none that ends a tag.
