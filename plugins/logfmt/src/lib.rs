@@ -20,7 +20,9 @@ mod scanner;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use logsmith_plugin::{Plain, Record, Reject, StringMaps, Timestamp, count, same, transform};
+use logsmith_plugin::{
+    Names, Plain, Record, Reject, StringMaps, Timestamp, count, name_hash, same, transform,
+};
 use serde::Deserialize;
 
 use crate::scanner::{Pair, Scanner, Value};
@@ -60,7 +62,7 @@ impl Plain for Fields<'_> {
 #[derive(Debug, Deserialize)]
 #[serde(from = "Settings")]
 pub struct Logfmt {
-    names: [Vec<String>; ROLES],
+    names: Names<Name>,
     pairs: Vec<Pair>,
 }
 
@@ -84,9 +86,19 @@ impl Default for Settings {
     }
 }
 
+/// One of the configured names: which of the columns it is for, and its place among the names for it.
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    role: usize,
+    rank: usize,
+}
+
 impl From<Settings> for Logfmt {
     fn from(Settings { level, message, time }: Settings) -> Self {
-        Self { names: [level, message, time], pairs: Vec::new() }
+        let names = [level, message, time].into_iter().enumerate().flat_map(|(role, names)| {
+            names.into_iter().enumerate().map(move |(rank, name)| (name, Name { role, rank }))
+        });
+        Self { names: Names::new(names), pairs: Vec::new() }
     }
 }
 
@@ -100,13 +112,14 @@ const FEW_PAIRS_MAX: usize = 64;
 pub fn logfmt<'a>(line: &'a str, logfmt: &'a mut Logfmt) -> Result<Entry<'a>, Reject> {
     let Logfmt { names, pairs } = logfmt;
     pairs.clear();
-    let mut roles: [Option<(usize, Pair)>; ROLES] = [None; ROLES];
+    let mut found = Found { line, roles: [None; ROLES], seen: 0, pairs };
     let mut has_value = false;
     let mut scanner = Scanner::new(line);
     while let Some(pair) = scanner.next()? {
         has_value |= !matches!(pair.value, Value::None);
-        take(line, names, &mut roles, pairs, pair);
+        found.take(names, pair);
     }
+    let Found { roles, pairs, .. } = found;
     if !has_value {
         return Err(Reject::new("there is no key=value"));
     }
@@ -124,45 +137,65 @@ pub fn logfmt<'a>(line: &'a str, logfmt: &'a mut Logfmt) -> Result<Entry<'a>, Re
     Ok(Entry { level: text(level), message: text(message), time: read, fields: Fields { line, pairs } })
 }
 
-/// Puts a pair where it belongs.
-#[inline(always)]
-fn take(
-    line: &str,
-    names: &[Vec<String>; ROLES],
-    roles: &mut [Option<(usize, Pair)>; ROLES],
-    pairs: &mut Vec<Pair>,
-    mut pair: Pair,
-) {
-    let key = pair.key(line).as_bytes();
-    for (names, role) in names.iter().zip(roles) {
-        let Some(rank) = names.iter().position(|name| same(name.as_bytes(), key)) else { continue };
-        match role {
-            None => *role = Some((rank, pair)),
-            Some((taken, known)) if *taken == rank => *known = pair,
-            // The earlier name counts; the other one is a pair like any.
-            Some((taken, known)) if rank < *taken => {
-                *taken = rank;
-                std::mem::swap(known, &mut pair);
-                break;
-            }
-            Some(_) => break,
-        }
-        return;
-    }
-    put(line, pairs, pair);
+/// The pairs of a line so far.
+struct Found<'a> {
+    line: &'a str,
+    /// The pair of each column, and the rank of its name.
+    roles: [Option<(usize, Pair)>; ROLES],
+    /// A bit for each hash of a key among `pairs`.
+    seen: u64,
+    pairs: &'a mut Vec<Pair>,
 }
 
-fn put(line: &str, pairs: &mut Vec<Pair>, pair: Pair) {
-    let key = pair.key(line).as_bytes();
-    let known = |other: &&mut Pair| same(other.key(line).as_bytes(), key);
-    if pairs.len() <= FEW_PAIRS_MAX
-        && let Some(other) = pairs.iter_mut().find(known)
-    {
-        count("fields_twice", 1);
-        *other = pair;
-        return;
+impl Found<'_> {
+    /// Puts a pair where it belongs.
+    #[inline(always)]
+    fn take(&mut self, names: &Names<Name>, pair: Pair) {
+        let key = pair.key(self.line).as_bytes();
+        let hash = name_hash(key);
+        match names.find(key, hash) {
+            Some(Name { role, rank }) => self.take_role(role, rank, pair, hash),
+            None => self.put(pair, hash),
+        }
     }
-    pairs.push(pair);
+
+    #[inline(always)]
+    fn take_role(&mut self, role: usize, rank: usize, pair: Pair, hash: usize) {
+        match self.roles.get_mut(role) {
+            Some(role @ None) => *role = Some((rank, pair)),
+            Some(Some((taken, known))) if *taken == rank => *known = pair,
+            // The earlier name counts; the other one is a pair like any.
+            Some(Some((taken, known))) if rank < *taken => {
+                *taken = rank;
+                let other = std::mem::replace(known, pair);
+                self.put(other, name_hash(other.key(self.line).as_bytes()));
+            }
+            _ => self.put(pair, hash),
+        }
+    }
+
+    #[inline(always)]
+    fn put(&mut self, pair: Pair, hash: usize) {
+        let bit = 1 << hash;
+        if self.seen & bit != 0 && self.replace(pair) {
+            return;
+        }
+        self.seen |= bit;
+        self.pairs.push(pair);
+    }
+
+    /// Whether this pair was there before: then it has another value now.
+    fn replace(&mut self, pair: Pair) -> bool {
+        if self.pairs.len() > FEW_PAIRS_MAX {
+            return false;
+        }
+        let key = pair.key(self.line).as_bytes();
+        let known = |other: &&mut Pair| same(other.key(self.line).as_bytes(), key);
+        let Some(other) = self.pairs.iter_mut().find(known) else { return false };
+        *other = pair;
+        count("fields_twice", 1);
+        true
+    }
 }
 
 /// Of pairs with the same key keeps the last.

@@ -79,9 +79,7 @@ impl<'a> Scanner<'a> {
             self.at += 1;
         }
         let start = self.at;
-        while matches!(self.peek(), Some(b'!' | b'#'..=b'<' | b'>'..)) {
-            self.at += 1;
-        }
+        self.at = scan::blank_or_control_or(self.bytes, start, b'=', b'"');
         if start == self.at {
             return match self.peek() {
                 None => Ok(None),
@@ -103,9 +101,7 @@ impl<'a> Scanner<'a> {
     #[inline(always)]
     fn bare(&mut self) -> Value {
         let start = self.at;
-        while matches!(self.peek(), Some(b'!'..)) {
-            self.at += 1;
-        }
+        self.at = scan::blank_or_control(self.bytes, start);
         Value::Plain(self.place(start))
     }
 
