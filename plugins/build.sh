@@ -3,6 +3,7 @@
 #   plugins/build.sh            into plugins/dist and tests/hostile/dist, with a manifest of their sources
 #   plugins/build.sh --out DIR  into DIR, leaving what is committed alone
 #   plugins/build.sh --check    builds nothing; fails if sources changed since the components were built
+#   plugins/build.sh --boundary DIR  the guests of the benchmark `matrix` into DIR, with SIMD and without
 # CARGO_TARGET_DIR is honoured. LOGSMITH_WASM_TOOLCHAIN names the folder of a private compiler, where one is needed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,6 +20,7 @@ sources() {
 }
 
 out=
+guests=
 case ${1:-} in
   --check)
     if ! sources | diff "$manifest" - >&2; then
@@ -28,8 +30,9 @@ case ${1:-} in
     echo "plugins/dist is as new as its sources"
     exit 0 ;;
   --out) out=${2:?a folder}; mkdir -p "$out" ;;
+  --boundary) guests=${2:?a folder}; mkdir -p "$guests" ;;
   '') ;;
-  *) sed -n '2,6p' "$0" >&2; exit 2 ;;
+  *) sed -n '2,7p' "$0" >&2; exit 2 ;;
 esac
 
 # A compiler with a standard library for the guests: rustup's, or one of our own where rustup cannot fetch it.
@@ -47,20 +50,36 @@ export PATH="$sysroot/lib/rustlib/$host/bin:$PATH"
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-component-ld
 # No path of this machine may stand in a panic message.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
-export RUSTFLAGS="-C target-feature=+simd128 --remap-path-prefix=$root=/logsmith --remap-path-prefix=$cargo_home=/cargo"
+remaps="--remap-path-prefix=$root=/logsmith --remap-path-prefix=$cargo_home=/cargo"
+export RUSTFLAGS="-C target-feature=+simd128 $remaps"
+
+# place BUILT TO: a component, checked to be one.
+place() {
+  # Byte 5 tells a component from a core module, which the wrong linker would have made.
+  [ "$(head -c 5 "$1" | tail -c 1 | od -An -tx1 | tr -d ' ')" = 0d ] || { echo "$1 is no component" >&2; exit 1; }
+  cp "$1" "$2"
+  echo "$(basename "$2"): $(stat -c %s "$1") bytes"
+}
+
+if [ -n "$guests" ]; then
+  for simd in on off; do
+    [ $simd = on ] || RUSTFLAGS=$remaps
+    CARGO_TARGET_DIR=$target/boundary/simd-$simd cargo build --quiet --locked --release --examples \
+      --target wasm32-unknown-unknown --manifest-path tests/bench/matrix/guests/Cargo.toml
+    for way in columns records ipc; do
+      place "$target/boundary/simd-$simd/wasm32-unknown-unknown/release/examples/$way.wasm" "$guests/$way-simd-$simd.wasm"
+    done
+  done
+  exit 0
+fi
+
 # shellcheck disable=SC2086,SC2046
 CARGO_TARGET_DIR=$target/plugins cargo build --quiet --locked --release --target wasm32-unknown-unknown \
   --manifest-path plugins/Cargo.toml $(printf -- '-p logsmith-plugin-%s ' $shipped) -p logsmith-hostile
 
-place() {
-  built=$target/plugins/wasm32-unknown-unknown/release/$1.wasm
-  # Byte 5 tells a component from a core module, which the wrong linker would have made.
-  [ "$(head -c 5 "$built" | tail -c 1 | od -An -tx1 | tr -d ' ')" = 0d ] || { echo "$1 is no component" >&2; exit 1; }
-  cp "$built" "${out:-$3}/$2.wasm"
-  echo "$2.wasm: $(stat -c %s "$built") bytes"
-}
+built=$target/plugins/wasm32-unknown-unknown/release
 for plugin in $shipped; do
-  place "logsmith_plugin_$plugin" "$plugin" plugins/dist
+  place "$built/logsmith_plugin_$plugin.wasm" "${out:-plugins/dist}/$plugin.wasm"
 done
-place logsmith_hostile hostile tests/hostile/dist
+place "$built/logsmith_hostile.wasm" "${out:-tests/hostile/dist}/hostile.wasm"
 [ -n "$out" ] || sources > "$manifest"
