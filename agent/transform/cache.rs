@@ -1,11 +1,132 @@
 //! The folder of compiled plugins. What lies in it is run as it is: only this user may ever have written to it.
+//!
+//! A file appears whole, under the name of what it was made of, and is never changed: it is mapped, not read. So a
+//! plugin is open in less than a millisecond, its pages come into memory as they run, and the kernel takes them back
+//! when memory is short.
 
-use std::fs::{self, DirBuilder, Permissions};
-use std::io;
+use std::fs::{self, DirBuilder, File, Permissions};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use tracing::warn;
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
+use tempfile::NamedTempFile;
+use tracing::{debug, warn};
+use wasmtime::component::Component;
+
+use super::source::Sha256;
+
+/// Beyond so many bytes those go that were not used for longest.
+const KEPT_BYTES_MAX: u64 = 1 << 30;
+
+/// Compiled plugins.
+#[derive(Clone, Debug)]
+pub(super) struct Cache {
+    folder: PathBuf,
+}
+
+impl Cache {
+    /// Those in `folder`, which is made private.
+    ///
+    /// # Errors
+    /// It cannot be made private.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        let folder = std::path::absolute(folder)?;
+        make_private(&folder)?;
+        Ok(Self { folder })
+    }
+
+    /// A component, compiled if it is not there yet. A folder that cannot be written to costs time and no plugin.
+    ///
+    /// # Errors
+    /// It cannot be compiled.
+    pub fn component(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
+        let path = self.folder.join(name(engine, wasm));
+        if let Some(component) = mapped(engine, &path) {
+            return Ok(component);
+        }
+        let code = engine.precompile_component(wasm)?;
+        match self.keep(&path, &code) {
+            Ok(()) => {}
+            Err(error) => warn!(path = %path.display(), %error, "a compiled plugin cannot be kept"),
+        }
+        if let Some(component) = mapped(engine, &path) {
+            return Ok(component);
+        }
+        #[expect(unsafe_code, reason = "the compiler's output is machine code")]
+        // SAFETY: this is what the compiler of this engine has just answered.
+        unsafe {
+            Component::deserialize(engine, code)
+        }
+    }
+
+    /// Puts a file there whole and durably: after a power loss a part of one must not be run.
+    fn keep(&self, path: &Path, code: &[u8]) -> io::Result<()> {
+        let mut file = NamedTempFile::new_in(&self.folder)?;
+        file.write_all(code)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        for surplus in surplus(kept(&self.folder)?, KEPT_BYTES_MAX) {
+            fs::remove_file(surplus)?;
+        }
+        Ok(())
+    }
+}
+
+/// Tells components and compilers, with their versions and settings, apart.
+fn name(engine: &wasmtime::Engine, wasm: &[u8]) -> String {
+    let mut compiler = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut compiler);
+    format!("{}-{:016x}.cwasm", Sha256::of(wasm), compiler.finish())
+}
+
+/// The component in a file, if it is there and of this engine.
+fn mapped(engine: &wasmtime::Engine, path: &Path) -> Option<Component> {
+    let file = File::open(path).ok()?;
+    #[expect(unsafe_code, reason = "machine code is run as it is")]
+    // SAFETY: the folder is private to this user, and only `keep` puts files there: whole, and never changed again.
+    let component = unsafe { Component::deserialize_file(engine, path) };
+    let component =
+        component.inspect_err(|error| debug!(path = %path.display(), %error, "compiled anew")).ok()?;
+    let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };
+    if let Err(error) = rustix::fs::futimens(&file, &Timestamps { last_access: now, last_modification: now })
+    {
+        debug!(path = %path.display(), %error, "the time of use cannot be noted");
+    }
+    Some(component)
+}
+
+/// A file of the folder.
+#[derive(Debug)]
+struct Kept {
+    path: PathBuf,
+    used: SystemTime,
+    bytes: u64,
+}
+
+fn kept(folder: &Path) -> io::Result<Vec<Kept>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let file = entry.metadata()?;
+        if file.is_file() {
+            all.push(Kept { path: entry.path(), used: file.modified()?, bytes: file.len() });
+        }
+    }
+    Ok(all)
+}
+
+/// Which of the files go so that the others fit, those first that were not used for longest. The newest stays.
+fn surplus(mut kept: Vec<Kept>, bytes_max: u64) -> impl Iterator<Item = PathBuf> {
+    kept.sort_by_key(|file| std::cmp::Reverse(file.used));
+    let mut bytes = 0_u64;
+    kept.into_iter().enumerate().filter_map(move |(number, file)| {
+        bytes = bytes.saturating_add(file.bytes);
+        (number > 0 && bytes > bytes_max).then_some(file.path)
+    })
+}
 
 /// Nobody else reads, writes or enters.
 const PRIVATE: u32 = 0o700;
@@ -16,7 +137,7 @@ const OTHERS_WRITE: u32 = 0o022;
 ///
 /// # Errors
 /// It can neither be made private nor be taken away.
-pub(super) fn make_private(folder: &Path) -> io::Result<()> {
+fn make_private(folder: &Path) -> io::Result<()> {
     if let Ok(found) = fs::symlink_metadata(folder) {
         let is_ours = found.is_dir() && found.uid() == rustix::process::geteuid().as_raw();
         if is_ours && found.mode() & OTHERS_WRITE == 0 {
@@ -38,5 +159,63 @@ pub(super) fn make_private(folder: &Path) -> io::Result<()> {
         // Another engine of this process came first.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         made => made,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A component without anything in it.
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+
+    #[test]
+    fn what_is_damaged_is_compiled_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(&folder.path().join("cache")).unwrap();
+        let engine = wasmtime::Engine::default();
+        let path = cache.folder.join(name(&engine, EMPTY));
+        cache.component(&engine, EMPTY).unwrap();
+        let whole = fs::read(&path).unwrap();
+        for damaged in [&whole[..whole.len() / 2], b"\x7fELF", b""] {
+            // As `keep` does: a mapped file is never written to.
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, damaged).unwrap();
+            assert!(mapped(&engine, &path).is_none());
+            cache.component(&engine, EMPTY).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), whole);
+        }
+    }
+
+    #[test]
+    fn other_settings_are_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(folder.path()).unwrap();
+        for epochs in [true, false] {
+            let engine = wasmtime::Engine::new(wasmtime::Config::new().epoch_interruption(epochs)).unwrap();
+            cache.component(&engine, EMPTY).unwrap();
+            cache.component(&engine, EMPTY).unwrap();
+        }
+        assert_eq!(kept(folder.path()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_first() {
+        let file = |name: &str, second: u64, bytes: u64| Kept {
+            path: name.into(),
+            used: SystemTime::UNIX_EPOCH + Duration::from_secs(second),
+            bytes,
+        };
+        let files = || vec![file("old", 1, 40), file("new", 3, 40), file("middle", 2, 40)];
+        let gone = |bytes_max| surplus(files(), bytes_max).collect::<Vec<_>>();
+        assert_eq!(gone(120), Vec::<PathBuf>::new());
+        assert_eq!(gone(119), [PathBuf::from("old")]);
+        assert_eq!(
+            gone(10),
+            [PathBuf::from("middle"), PathBuf::from("old")],
+            "the newest was just put there"
+        );
     }
 }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use wasmtime::component::Linker;
-use wasmtime::{Cache, CacheConfig, Config, Inlining};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Config, Inlining};
 
-use super::cache;
+use super::cache::Cache;
 use super::error::PluginError;
 use super::linker;
 use super::state::HostState;
@@ -32,6 +32,7 @@ struct Inner {
 pub(super) struct Compiler {
     pub engine: wasmtime::Engine,
     pub linker: Linker<HostState>,
+    cache: Option<Cache>,
 }
 
 /// A component up to this size is compiled with inlining across all of it, which makes plugins a tenth faster, and
@@ -43,7 +44,7 @@ impl Engine {
     /// others could write to is thrown away. The clock's thread ends with the last clone.
     pub fn try_new(cache_folder: Option<&Path>) -> Result<Self, PluginError> {
         let started = || {
-            let cache = cache_folder.map(open_cache).transpose()?;
+            let cache = cache_folder.map(Cache::open).transpose()?;
             let small = Compiler::try_new(Inlining::Yes, cache.clone())?;
             let large = Compiler::try_new(Inlining::No, cache)?;
             let clock = Arc::new(Clock::default());
@@ -76,13 +77,21 @@ impl fmt::Debug for Engine {
 
 impl Compiler {
     fn try_new(inlining: Inlining, cache: Option<Cache>) -> wasmtime::Result<Self> {
-        let engine = wasmtime::Engine::new(&config(inlining, cache))?;
+        let engine = wasmtime::Engine::new(&config(inlining))?;
         let linker = linker::host(&engine)?;
-        Ok(Self { engine, linker })
+        Ok(Self { engine, linker, cache })
+    }
+
+    /// Compiles a component, or takes it out of the cache.
+    pub fn component(&self, wasm: &[u8]) -> wasmtime::Result<Component> {
+        match &self.cache {
+            Some(cache) => cache.component(&self.engine, wasm),
+            None => Component::from_binary(&self.engine, wasm),
+        }
     }
 }
 
-fn config(inlining: Inlining, cache: Option<Cache>) -> Config {
+fn config(inlining: Inlining) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(true);
     config.compiler_inlining(inlining);
@@ -91,16 +100,7 @@ fn config(inlining: Inlining, cache: Option<Cache>) -> Config {
     config.relaxed_simd_deterministic(true);
     // Shipped plugins have no names left, and people see the panic's own words.
     config.wasm_backtrace_max_frames(None);
-    config.cache(cache);
     config
-}
-
-fn open_cache(folder: &Path) -> wasmtime::Result<Cache> {
-    let folder = std::path::absolute(folder)?;
-    cache::make_private(&folder)?;
-    let mut config = CacheConfig::new();
-    config.with_directory(folder);
-    Cache::new(config)
 }
 
 /// Advances the epoch while any guest runs, and sleeps otherwise.

@@ -197,8 +197,9 @@ pub(super) fn load(engine: &Engine, label: &str, bytes: &[u8]) -> Result<PluginP
         Some(([b'\0', b'a', b's', b'm', ..], _)) => return Err(PluginError::CoreModule { plugin: plugin() }),
         _ => return Err(PluginError::NotWasm { plugin: plugin() }),
     }
-    let Compiler { engine, linker } = engine.compiler(bytes.len());
-    let component = wasmtime::component::Component::from_binary(engine, bytes)
+    let compiler @ Compiler { engine, linker, .. } = engine.compiler(bytes.len());
+    let component = compiler
+        .component(bytes)
         .map_err(|error| PluginError::Compile { plugin: plugin(), source: error.into() })?;
     let types = component.component_type();
     if let Some((import, _)) = types.imports(engine).find(|(name, _)| *name != OFFERED) {
