@@ -4,6 +4,14 @@
 pub const CASES: &[(&str, &str)] = &[
     ("access", "{}"),
     ("container", "{}"),
+    ("csv", r#"{"columns": ["a", "b", "c"]}"#),
+    (
+        "csv",
+        r#"{"columns": ["when", "n", "yes"], "types": {"when": "timestamp", "n": "double", "yes": "boolean"}, "delimiter": ";",
+            "quote": "'", "on_failure": "null"}"#,
+    ),
+    ("java", "{}"),
+    ("java", r#"{"patterns": ["%d{ISO8601} [%t] %-5level %logger{36} %X{id} - %msg%n"]}"#),
     ("json", "{}"),
     ("json", r#"{"level": ["severity"], "message": "text", "time": []}"#),
     ("klog", "{}"),
@@ -43,6 +51,8 @@ pub const CASES: &[(&str, &str)] = &[
         r#"{"column": "line", "formats": ["%a %b %e %H:%M:%S %Y", "%b %d %H:%M:%S", "%d.%m.%y %I:%M %p %z", "epoch_ns"],
             "zone": "America/St_Johns", "on_failure": "null"}"#,
     ),
+    ("weberror", "{}"),
+    ("weberror", r#"{"zone": "-05:45"}"#),
     ("sample", r#"{"keep_one_in": 3}"#),
     (
         "sample",

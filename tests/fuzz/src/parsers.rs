@@ -3,7 +3,9 @@
 use logsmith_plugin::{Batch, Column, Fault, Field, Kind, Output, Plan, Strings, Transform, Values};
 use logsmith_plugin_access::AccessPlugin;
 use logsmith_plugin_container::ContainerPlugin;
+use logsmith_plugin_csv::CsvPlugin;
 use logsmith_plugin_filter::FilterPlugin;
+use logsmith_plugin_java::JavaPlugin;
 use logsmith_plugin_json::JsonPlugin;
 use logsmith_plugin_klog::KlogPlugin;
 use logsmith_plugin_logfmt::LogfmtPlugin;
@@ -12,6 +14,7 @@ use logsmith_plugin_regex::RegexPlugin;
 use logsmith_plugin_sample::SamplePlugin;
 use logsmith_plugin_syslog::SyslogPlugin;
 use logsmith_plugin_time::TimePlugin;
+use logsmith_plugin_weberror::WeberrorPlugin;
 
 use crate::answers::assert_conserved;
 use crate::cases::{CASES, Record, records};
@@ -48,7 +51,9 @@ impl Parser {
         match plugin {
             "access" => Self::of::<AccessPlugin>(config),
             "container" => Self::of::<ContainerPlugin>(config),
+            "csv" => Self::of::<CsvPlugin>(config),
             "filter" => Self::of::<FilterPlugin>(config),
+            "java" => Self::of::<JavaPlugin>(config),
             "json" => Self::of::<JsonPlugin>(config),
             "klog" => Self::of::<KlogPlugin>(config),
             "logfmt" => Self::of::<LogfmtPlugin>(config),
@@ -57,6 +62,7 @@ impl Parser {
             "sample" => Self::of::<SamplePlugin>(config),
             "syslog" => Self::of::<SyslogPlugin>(config),
             "time" => Self::of::<TimePlugin>(config),
+            "weberror" => Self::of::<WeberrorPlugin>(config),
             _ => panic!("no plugin {plugin}"),
         }
     }
