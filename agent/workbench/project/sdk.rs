@@ -23,6 +23,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "plugins/sdk/src/guest.rs"
     "plugins/sdk/src/host.rs"
     "plugins/sdk/src/lib.rs"
+    "plugins/sdk/src/names.rs"
     "plugins/sdk/src/read.rs"
     "plugins/sdk/src/record.rs"
     "plugins/sdk/src/scan.rs"
