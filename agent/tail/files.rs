@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::gunzip::Gunzip;
-use super::identity::{FileId, Fingerprint, Stat, births_agree};
+use super::identity::{FileId, Fingerprint, Stat, births_agree, open_at_once};
 use super::lines::Before;
 use super::members::Damage;
 use super::positions::{FileKey, FileRecord};
@@ -296,7 +296,7 @@ impl Known {
 
     /// Opens the file at its path, if that still leads to it.
     pub(super) fn open_as_it_is(&self) -> io::Result<File> {
-        let file = File::open(&self.path)?;
+        let file = open_at_once(&self.path)?;
         match Stat::of_file(&file)? {
             Some(stat) if self.is(&stat) => Ok(file),
             _ => Err(io::ErrorKind::NotFound.into()),

@@ -1,9 +1,9 @@
 //! How a file is told again: its inode and birth time, and hashes of windows of its bytes.
 
 use std::fmt;
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::UNIX_EPOCH;
@@ -59,7 +59,7 @@ impl Stat {
 
     /// Opens the file at `path` if it is this one: between a look and an open a rotation may put another there.
     pub(super) fn open(&self, path: &Path) -> io::Result<File> {
-        let file = File::open(path)?;
+        let file = open_at_once(path)?;
         match Self::of_file(&file)? {
             Some(stat) if stat.id == self.id && births_agree(stat.born, self.born) => Ok(file),
             _ => Err(io::ErrorKind::NotFound.into()),
@@ -76,6 +76,12 @@ impl Stat {
             links: metadata.nlink(),
         })
     }
+}
+
+/// Opens what stands at a path now. A pipe that took the place of a file would keep an ordinary open waiting for its writer.
+pub(super) fn open_at_once(path: &Path) -> io::Result<File> {
+    let flags = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 /// Whether two birth times can be those of one file.

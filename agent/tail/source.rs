@@ -126,9 +126,9 @@ impl FileGlob {
     /// Checks a pattern.
     pub fn parse(text: &str) -> Result<Self, GlobError> {
         let Some(inner) = text.strip_prefix('/') else { return Err(GlobError::NotAbsolute(text.to_owned())) };
-        let whole = compile(text)?;
+        let whole = compile(&plain(text))?;
         let mut parts = Vec::new();
-        for part in inner.split('/').filter(|part| !part.is_empty() && *part != ".") {
+        for part in parts_of(inner) {
             parts.push(match part {
                 ".." => return Err(GlobError::Parent(text.to_owned())),
                 "**" => Part::AnyFolders,
@@ -214,7 +214,11 @@ impl Exclude {
             (false, false) => ExcludeOf::Name,
             (false, true) => return Err(GlobError::NotAbsolute(text.to_owned())),
         };
-        Ok(Self { matcher: compile(text)?, of })
+        let matcher = match of {
+            ExcludeOf::Path => compile(&plain(text))?,
+            ExcludeOf::Name => compile(text)?,
+        };
+        Ok(Self { matcher, of })
     }
 
     fn matches(&self, path: &Path) -> bool {
@@ -223,6 +227,16 @@ impl Exclude {
             ExcludeOf::Name => path.file_name().is_some_and(|name| self.matcher.is_match(name)),
         }
     }
+}
+
+/// What stands between slashes, as paths are looked up: `//` and `/./` are one slash.
+fn parts_of(text: &str) -> impl Iterator<Item = &str> {
+    text.split('/').filter(|part| !part.is_empty() && *part != ".")
+}
+
+/// An absolute pattern as the paths that it matches are written.
+fn plain(text: &str) -> String {
+    parts_of(text).fold(String::new(), |text, part| text + "/" + part)
 }
 
 fn compile(text: &str) -> Result<GlobMatcher, GlobError> {

@@ -286,3 +286,48 @@ fn a_file_that_cannot_be_opened_is_read_when_it_can() {
     assert_eq!(rig.run(), ["two"]);
     assert_eq!(rig.tail.counters().failed_reads, 1);
 }
+
+/// A pattern with a doubled slash found the files and then did not know them for its own: what was rotated away while the
+/// agent was stopped was lost, and not counted.
+#[test]
+fn regression_a_pattern_with_slashes_too_many_reads_what_was_rotated_while_the_agent_was_stopped() {
+    for pattern in ["/*.log", "./*.log", ".//./*.log"] {
+        let mut rig = Rig::new(pattern);
+        rig.sources[0].include =
+            vec![FileGlob::parse(&format!("{}/{pattern}", rig.path("").display())).unwrap()];
+        rig.restart();
+        rig.append("app.log", "read\n");
+        assert_eq!(rig.run(), ["read"], "{pattern}");
+        rig.append("app.log", "late\n");
+        rig.rename("app.log", "app.log.1");
+        rig.append("app.log", "new\n");
+        rig.restart();
+        let mut lines = rig.run();
+        lines.sort();
+        assert_eq!(lines, ["late", "new"], "{pattern}");
+    }
+}
+
+/// What such a pattern was to leave out was read.
+#[test]
+fn regression_an_exclude_with_slashes_too_many_leaves_out_what_it_names() {
+    let mut rig = Rig::with("*.log", |_| {});
+    let exclude = format!("{}/.//b.log", rig.path("").display());
+    rig.sources[0].exclude = vec![Exclude::parse(&exclude).unwrap()];
+    rig.restart();
+    rig.append("a.log", "in\n");
+    rig.append("b.log", "out\n");
+    assert_eq!(rig.run(), ["in"]);
+}
+
+/// A pipe in the place of a log held the agent up for ever, where the log was not kept open.
+#[test]
+fn regression_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for() {
+    let rig = Rig::new("*.log");
+    rig.append("app.log", "read\n");
+    let stat = Stat::of_path(&rig.path("app.log")).unwrap().unwrap();
+    rig.remove("app.log");
+    let made = std::process::Command::new("mkfifo").arg(rig.path("app.log")).status();
+    assert!(made.unwrap().success());
+    assert!(stat.open(&rig.path("app.log")).is_err());
+}
