@@ -14,6 +14,7 @@
 #[expect(dead_code, reason = "for the whole agent")]
 mod clock;
 #[path = "../../../agent/text.rs"]
+#[allow(dead_code, reason = "for the whole agent")]
 mod text;
 #[path = "../../../agent/transform/mod.rs"]
 pub mod transform;
