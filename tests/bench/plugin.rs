@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     logsmith::memory::settle();
     let engine = Engine::try_new(None).expect("the engine starts");
     let mut formats = [
-        Format::of::<JsonPlugin>(&engine, "json", rows, sample::line, 2.1),
+        Format::of::<JsonPlugin>(&engine, "json", rows, sample::line, 1.8),
         Format::of::<AccessPlugin>(&engine, "access", rows, formats::access, 1.6),
         Format::of::<SyslogPlugin>(&engine, "syslog", rows, formats::syslog, 2.4),
         Format::of::<LogfmtPlugin>(&engine, "logfmt", rows, formats::logfmt, 2.3),
