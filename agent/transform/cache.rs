@@ -1,8 +1,7 @@
 //! The folder of compiled plugins. What lies in it is run as it is: only this user may ever have written to it.
 //!
-//! A file appears whole, under the name of what it was made of, and is never changed: it is mapped, not read. So a
-//! plugin is open in less than a millisecond, its pages come into memory as they run, and the kernel takes them back
-//! when memory is short.
+//! A file appears whole, under the name of what it was made of, and is never changed: it is mapped, not read. Its pages
+//! come into memory as they run, and the kernel takes them back when memory is short.
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::hash::{DefaultHasher, Hash, Hasher};
