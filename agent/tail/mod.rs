@@ -23,7 +23,8 @@
 //! - A generation that came and went between two scans, or two runs, is looked for under the names that a rotation
 //!   gives, also where no source includes them, if a file was known or awaited before it at its path (see `missed.rs`).
 //!
-//! Memory: about a kilobyte for each file that exists; the batch; one megabyte for searching the end of an over-long
+//! Memory: about a kilobyte for each file that exists, and one more of marks for each that was read since the start; the
+//! batch; one megabyte for searching the end of an over-long
 //! line. Open files: [`TailLimits::open_files_max`] and one; deleted ones among them hold no more disk space than
 //! [`TailLimits::deleted_bytes_max`].
 

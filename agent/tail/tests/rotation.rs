@@ -311,7 +311,7 @@ fn regression_a_pattern_with_slashes_too_many_reads_what_was_rotated_while_the_a
 /// What such a pattern was to leave out was read.
 #[test]
 fn regression_an_exclude_with_slashes_too_many_leaves_out_what_it_names() {
-    let mut rig = Rig::with("*.log", |_| {});
+    let mut rig = Rig::new("*.log");
     let exclude = format!("{}/.//b.log", rig.path("").display());
     rig.sources[0].exclude = vec![Exclude::parse(&exclude).unwrap()];
     rig.restart();
