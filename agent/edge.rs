@@ -11,6 +11,7 @@ mod notes;
 mod offer;
 mod reload;
 mod replay;
+mod report;
 mod scans;
 mod settle;
 mod swap;
@@ -19,9 +20,12 @@ mod trace;
 mod transform;
 
 pub use housekeeping::{DiskUse, disk_use};
-pub use notes::{held_reason, refused_configuration, refused_reason};
 pub use replay::{
     Changed, Difference, LeftOut, Range, ReplayError, Replayed, Request, Since, difference, replay,
+};
+pub use report::{
+    DiskReport, FORMAT as REPORT_FORMAT, FileReport, PipelineReport, Report, SourceReport, TableReport,
+    UploadReport, WaitingReport, report,
 };
 pub use trace::{LineId, Trace, trace};
 

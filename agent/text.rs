@@ -29,6 +29,18 @@ impl<T: fmt::Display> fmt::Display for ShownLines<T> {
     }
 }
 
+/// JSON in which the same characters are escaped as JSON does it; it is the same JSON.
+pub fn json_text(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        match is_unfit(c) && c != '\n' {
+            true => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text += &format!("\\u{unit:04x}")),
+            false => text.push(c),
+        }
+    }
+    text
+}
+
 /// Writes to `to`, with escapes for all that is not fit for a terminal and not kept.
 struct Escaping<'a, W> {
     to: W,
@@ -64,6 +76,7 @@ mod tests {
         let text = "a\u{1b}[2J\r\nb\u{7f}\u{9b}é\\ 日\u{202e}\0";
         assert_eq!(Shown(text).to_string(), r"a\u{1b}[2J\r\nb\u{7f}\u{9b}é\ 日\u{202e}\u{0}");
         assert_eq!(ShownLines("a\n\tb\u{7}").to_string(), "a\n\tb\\u{7}");
+        assert_eq!(json_text("[\"a\u{9b}\",\n\"\u{202e}é\"]"), "[\"a\\u009b\",\n\"\\u202eé\"]");
         assert_eq!(format!("{:<6}|", Shown("\u{7}")), "\\u{7} |");
     }
 }

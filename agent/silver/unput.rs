@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::Verdict;
+use crate::store::Place;
 use crate::table::{LocalTable, TableError, TableVersion, log};
 
 /// The files that are not in the landing yet. A replay may have taken some of them out of their tables; the streams
@@ -29,4 +30,33 @@ pub async fn unput(table: &LocalTable, synced: TableVersion) -> Result<Unput, Ta
         }
     }
     Ok(unput)
+}
+
+/// How much waits to be put.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Queue {
+    /// Objects, dead letters' among them.
+    pub objects: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+}
+
+/// What the versions of the Silver table at `place` after `synced` have for the landing.
+///
+/// # Errors
+/// The store failed, or an entry is damaged.
+pub async fn queue(place: &Place, synced: TableVersion, newest: TableVersion) -> Result<Queue, TableError> {
+    let mut queue = Queue::default();
+    for version in (synced.0 + 1..=newest.0).map(TableVersion) {
+        let Some(entry) = log::read(place, version).await? else { continue };
+        for unit in Verdict::of(place, &entry)?.into_iter().flat_map(Verdict::into_units) {
+            let size = |path: &str| entry.adds.iter().find(|add| add.path == path).map(|add| add.size);
+            let rows = unit.rows.map(|object| size(&object.path).unwrap_or_default());
+            for bytes in rows.into_iter().chain(unit.dead_letters.map(|dead| dead.add.size)) {
+                queue.objects += 1;
+                queue.bytes += bytes.unsigned_abs();
+            }
+        }
+    }
+    Ok(queue)
 }

@@ -50,4 +50,5 @@ mod swap;
 mod terminal;
 mod trace;
 mod upkeep;
+mod watch;
 mod workbench;

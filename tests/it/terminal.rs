@@ -42,6 +42,11 @@ fn names_and_content_of_files_are_printed_without_control_characters() {
     let said = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(said.contains(r"logs/evil\u{1b}[2J\r\nforged\u{9b}31m\u{1b}]0;title\u{7}\u{202e}.log"), "{said}");
     assert_harmless("status", &status);
+    let json = host.edge(&["status", "--json"]).output().unwrap();
+    assert_harmless("status --json", &json);
+    let report: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let paths: Vec<_> = report["files"].as_array().unwrap().iter().map(|file| &file["path"]).collect();
+    assert!(paths.contains(&&serde_json::json!(host.path("logs").join(&name))), "{paths:?}");
 
     for arguments in [["show", "bronze"], ["show", "dead_letter"]] {
         assert_harmless(arguments[1], &host.edge(&arguments).output().unwrap());
