@@ -33,6 +33,7 @@ pub mod generate;
 pub mod gold;
 pub mod lock;
 pub mod memory;
+pub mod metrics;
 #[cfg(feature = "central")]
 pub mod query;
 pub mod seal;
