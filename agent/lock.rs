@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
@@ -22,13 +22,18 @@ pub enum Locked {
     Taken,
 }
 
+/// The file that a lock on `folder` is a lock on.
+pub fn file(folder: &Path) -> PathBuf {
+    folder.join("lock")
+}
+
 impl FolderLock {
     /// Locks `folder`, which must exist.
     ///
     /// # Errors
     /// The lock file cannot be opened.
     pub fn acquire(folder: &Path) -> io::Result<Locked> {
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(folder.join("lock"))?;
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(file(folder))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Locked::Ours(Self { _file: file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(Locked::Taken),

@@ -19,7 +19,7 @@ pub use retired::replaced_name;
 use crate::bronze::{self, Bronze, Restored};
 use crate::clock::Timestamp;
 use crate::config::Edge;
-use crate::lock::{FolderLock, Locked};
+use crate::lock::{self, FolderLock, Locked};
 use crate::seal::Seal;
 use crate::silver::columns::{dead_letter_columns, with_partition};
 use crate::silver::open::{self, OpenError, Surroundings};
@@ -27,7 +27,7 @@ use crate::silver::unput::{Unput, unput};
 use crate::silver::{DeadLetters, Ledger, Silver};
 use crate::store::{self, Place};
 use crate::sync::Sync;
-use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, housekeeping, log};
+use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, housekeeping, log, verify};
 
 /// The folders below the state folder.
 pub mod folder {
@@ -100,6 +100,9 @@ pub async fn open(
     let folder = &edge.state_dir;
     let failed = |source| StateError::Folder { folder: folder.clone(), source };
     store::create_folders(folder).map_err(failed)?;
+    if lock::file(folder).is_dir() {
+        return Err(StateError::Misplaced { path: lock::file(folder), is: "folder", due: "file" });
+    }
     let lock = match FolderLock::acquire(folder).map_err(failed)? {
         Locked::Ours(lock) => lock,
         Locked::Taken => return Err(StateError::Taken(folder.clone())),
@@ -108,7 +111,7 @@ pub async fn open(
     let root = Place::local(folder)?;
     let mut seal = Seal::of(folder, &edge.host).map_err(failed)?;
 
-    whole::check(&root, folder, opening, now).await?;
+    whole::check(edge, &root, opening, now).await?;
     let (bronze_table, snapshot, restored) = open_bronze(&root, folder, &seal, opening, now).await?;
     let known = restored.seal.clone().map(|seal| seal.tables).unwrap_or_default();
     let dead_letters = open_dead_letters(&root, folder, &known, opening, now).await?;
@@ -181,6 +184,10 @@ impl Onward {
         let from = cursor(dead_letters.table().place(), &Cursor::Silver(id.clone())).await?;
         let followed = dead_letters.follow(table.place(), &id, from, table.version(), now).await?;
         let synced = cursor(table.place(), &Cursor::Sync).await?;
+        let whole_since = verify::whole_since(&log::list(table.place()).await?.0);
+        if edge.central.is_some() && synced.next() < whole_since && synced < table.version() {
+            return Err(TableError::missing(table.place(), synced.next()));
+        }
         let sync = edge.central.as_ref().map(|central| Sync {
             name: name.to_owned(),
             host: edge.host.clone(),

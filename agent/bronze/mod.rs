@@ -131,7 +131,7 @@ impl Restored {
         loop {
             let table = || place.url().to_string();
             let entry = log::read(place, version).await?;
-            let entry = entry.ok_or_else(|| TableError::Gap { table: table(), version })?;
+            let entry = entry.ok_or_else(|| TableError::missing(place, version))?;
             if let Some(info) = entry.info.get("tail") {
                 let standing = Standing::<Positions>::deserialize(info).map_err(|e| TableError::Entry {
                     table: table(),

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 
 use super::{ConfigArg, edge_config};
 use crate::clock::{Clock, SystemClock};
-use crate::lock::{FolderLock, Locked};
+use crate::lock::{self, FolderLock, Locked};
 use crate::store;
 use crate::text::Shown;
 
@@ -23,9 +23,12 @@ pub(super) fn main(args: &Args) -> anyhow::Result<ExitCode> {
         println!("{} is not there yet; there is nothing to set aside.", Shown(folder.display()));
         return Ok(ExitCode::SUCCESS);
     }
-    let Locked::Ours(_lock) = FolderLock::acquire(&folder)? else {
+    // Nobody holds a lock on what is no file.
+    let is_free = lock::file(&folder).is_dir();
+    let lock = (!is_free).then(|| FolderLock::acquire(&folder)).transpose()?;
+    if matches!(lock, Some(Locked::Taken)) {
         bail!("{}: a logsmith runs on this state folder; stop it first", folder.display());
-    };
+    }
     let mut aside = folder.clone().into_os_string();
     aside.push(format!(".aside-{}", SystemClock.now().millis()));
     store::rename_folder(&folder, Path::new(&aside))

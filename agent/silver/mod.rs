@@ -184,7 +184,7 @@ impl Ledger {
         loop {
             let table = || place.url().to_string();
             let entry = log::read(place, version).await?;
-            let entry = entry.ok_or_else(|| TableError::Gap { table: table(), version })?;
+            let entry = entry.ok_or_else(|| TableError::missing(place, version))?;
             if let Some(ledger) = entry.info.get("ledger") {
                 let ledger = Self::deserialize(ledger).map_err(|e| TableError::Entry {
                     table: table(),

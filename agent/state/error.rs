@@ -63,6 +63,23 @@ pub enum StateError {
         /// What does not fit.
         what: String,
     },
+    /// A file stands where a folder belongs, or a folder where a file does.
+    #[error(
+        "{}: this is a {is}, and a {due} belongs here.\n\
+         Move it away, and start again. Where a table stood here, put that back, or settle that it is missing:\n  \
+         logsmith adopt -c CONFIG --missing replay   what fed it is read again: nothing is lost, lines may arrive twice\n  \
+         logsmith adopt -c CONFIG --missing skip     what fed it is passed over: nothing arrives twice, lines may be lost\n  \
+         logsmith fresh -c CONFIG                    sets the whole state folder aside and begins anew",
+        path.display()
+    )]
+    Misplaced {
+        /// What stands there.
+        path: PathBuf,
+        /// What it is.
+        is: &'static str,
+        /// What belongs there.
+        due: &'static str,
+    },
     /// Data files of a table are not there.
     #[error(
         "{}: {files} data files are lost; the first is {first}.\n\

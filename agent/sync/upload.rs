@@ -60,7 +60,7 @@ pub async fn sync(
         let version = TableVersion(number);
         let place = state.silver.place();
         let Some(entry) = log::read(place, version).await? else {
-            return Err(TableError::Gap { table: place.url().to_string(), version });
+            return Err(TableError::missing(place, version));
         };
         for (local, name, object) in objects(state, &entry)? {
             if put_one(state, &local, version, &name, &object, shutdown).await? == Attempt::Stopped {

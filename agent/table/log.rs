@@ -18,6 +18,9 @@ use crate::store::{Place, Put};
 /// The key in `commitInfo` under which logsmith keeps what a commit accounts for.
 pub const INFO_KEY: &str = "logsmith";
 
+/// The name of the pointer to the last checkpoint, relative to the table's folder.
+pub(super) const POINTER: &str = "_delta_log/_last_checkpoint";
+
 /// The outcome of an attempt to commit.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,15 +93,17 @@ pub async fn append(place: &Place, version: TableVersion, actions: &[Action]) ->
 /// # Errors
 /// The store failed, or the entry is no valid log entry.
 pub async fn read(place: &Place, version: TableVersion) -> Result<Option<Entry>, TableError> {
-    let Some(bytes) = place.get(&entry_name(version)).await? else {
-        return Ok(None);
-    };
-    let actions =
-        deltalake::logstore::get_actions(version.0, &bytes).map_err(|source| TableError::Delta {
-            table: place.url().to_string(),
-            operation: "read a log entry",
-            source: Box::new(source),
-        })?;
+    let bytes = place.get(&entry_name(version)).await?;
+    bytes.map(|bytes| parse(place, version, &bytes)).transpose()
+}
+
+/// Takes the bytes of the entry of `version` apart.
+pub(super) fn parse(place: &Place, version: TableVersion, bytes: &Bytes) -> Result<Entry, TableError> {
+    let actions = deltalake::logstore::get_actions(version.0, bytes).map_err(|source| TableError::Delta {
+        table: place.url().to_string(),
+        operation: "read a log entry",
+        source: Box::new(source),
+    })?;
     let (adds, removes, cursors) = (Vec::new(), Vec::new(), Vec::new());
     let mut entry = Entry { version, time: None, adds, removes, cursors, info: Value::Null };
     for action in actions {
@@ -114,7 +119,7 @@ pub async fn read(place: &Place, version: TableVersion) -> Result<Option<Entry>,
             _ => {}
         }
     }
-    Ok(Some(entry))
+    Ok(entry)
 }
 
 /// The versions whose entries the log holds, ascending, and the versions of whole checkpoints, ascending.
@@ -122,7 +127,8 @@ pub async fn read(place: &Place, version: TableVersion) -> Result<Option<Entry>,
 /// # Errors
 /// The store failed.
 pub async fn list(place: &Place) -> Result<(Vec<TableVersion>, Vec<TableVersion>), TableError> {
-    Ok(sort(place.join("_delta_log").list().await?))
+    let folder = place.join("_delta_log");
+    Ok(sort(&folder, folder.list().await?))
 }
 
 /// Like [`list`], from the last checkpoint on that the log points at; so the cost is that of the entries since,
@@ -131,12 +137,10 @@ pub async fn list(place: &Place) -> Result<(Vec<TableVersion>, Vec<TableVersion>
 /// # Errors
 /// The store failed.
 pub async fn recent(place: &Place) -> Result<(Vec<TableVersion>, Vec<TableVersion>), TableError> {
-    let pointer = place.get("_delta_log/_last_checkpoint").await?;
-    let pointer = pointer.and_then(|bytes| serde_json::from_slice::<LastCheckpoint>(&bytes).ok());
-    if let Some(LastCheckpoint { version }) = pointer {
+    if let Pointer::At(version) = pointer(place).await? {
         let from = format!("{:020}", version.0);
-        let (entries, checkpoints) = sort(place.join("_delta_log").list_after(&from).await?);
-        // The pointer is a hint: what it points at may be gone.
+        let folder = place.join("_delta_log");
+        let (entries, checkpoints) = sort(&folder, folder.list_after(&from).await?);
         if checkpoints.first() == Some(&version) {
             return Ok((entries, checkpoints));
         }
@@ -144,15 +148,35 @@ pub async fn recent(place: &Place) -> Result<(Vec<TableVersion>, Vec<TableVersio
     list(place).await
 }
 
-/// What `_last_checkpoint` says; it says more, which nothing here needs.
+/// What the log says of its last checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pointer {
+    /// Nothing.
+    Absent,
+    /// What it says cannot be read.
+    Unreadable,
+    /// It is of this version.
+    At(TableVersion),
+}
+
+/// Reads the pointer to the last checkpoint. It is a hint: what it points at may be gone.
+pub(super) async fn pointer(place: &Place) -> Result<Pointer, TableError> {
+    let Some(bytes) = place.get(POINTER).await? else { return Ok(Pointer::Absent) };
+    let read = serde_json::from_slice::<LastCheckpoint>(&bytes);
+    Ok(read.map_or(Pointer::Unreadable, |LastCheckpoint { version }| Pointer::At(version)))
+}
+
+/// What the pointer to the last checkpoint says; it says more, which nothing here needs.
 #[derive(serde::Deserialize)]
 struct LastCheckpoint {
     version: TableVersion,
 }
 
-fn sort(objects: Vec<ObjectMeta>) -> (Vec<TableVersion>, Vec<TableVersion>) {
+/// The versions of entries and of checkpoints among the objects right in `folder`.
+fn sort(folder: &Place, objects: Vec<ObjectMeta>) -> (Vec<TableVersion>, Vec<TableVersion>) {
     let (mut entries, mut checkpoints) = (Vec::new(), Vec::new());
-    for object in objects {
+    let depth = folder.path().parts().count() + 1;
+    for object in objects.into_iter().filter(|object| object.location.parts().count() == depth) {
         let Some((number, kind)) = object.location.filename().and_then(|name| name.split_once('.')) else {
             continue;
         };
@@ -198,9 +222,7 @@ pub async fn cursors(place: &Place, at: TableVersion) -> Result<HashMap<String, 
     Ok(cursors)
 }
 
-pub(super) fn checkpoint_cursors(
-    bytes: Bytes,
-) -> Result<HashMap<String, i64>, parquet::errors::ParquetError> {
+fn checkpoint_cursors(bytes: Bytes) -> Result<HashMap<String, i64>, parquet::errors::ParquetError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
     let mask = ProjectionMask::columns(builder.parquet_schema(), ["txn.appId", "txn.version"]);
     let mut cursors = HashMap::new();

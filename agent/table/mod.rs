@@ -24,7 +24,7 @@ pub mod verify;
 
 use std::fmt;
 
-use crate::store::StoreError;
+use crate::store::{Place, StoreError};
 
 pub use cursor::Cursor;
 pub use datafile::{DataFile, DataFileWriter, Digest, Statistics};
@@ -91,7 +91,7 @@ pub enum TableError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A log is not whole.
+    /// The log of a local table is not whole.
     #[error(
         "{table}: {what} of version {version} is damaged: {reason}.\n\
          Put it back from a backup. Or move this folder away, and settle that it is missing:\n  \
@@ -141,4 +141,16 @@ pub enum TableError {
         /// The version that was taken.
         version: TableVersion,
     },
+}
+
+impl TableError {
+    /// Something of the local table at `place` is damaged.
+    pub fn damaged(place: &Place, version: TableVersion, what: &'static str, reason: String) -> Self {
+        Self::Damaged { table: place.url().to_string(), version, what, reason }
+    }
+
+    /// An entry that a local table must have is not there.
+    pub fn missing(place: &Place, version: TableVersion) -> Self {
+        Self::damaged(place, version, "the log entry", "it is missing".to_owned())
+    }
 }

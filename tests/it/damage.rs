@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Host, read_back, succeed, text};
+use crate::support::{Host, python, read_back, succeed, text};
 
 /// What happens to a file.
 #[derive(Clone, Copy, Debug)]
@@ -95,9 +95,33 @@ fn restore(host: &Host) {
     file.set_len(fs::metadata(host.path("whole/a.log")).unwrap().len()).unwrap();
 }
 
+/// Like [`kept_host`]; two of its tables have a checkpoint, and entries before and after it.
+fn host_with_checkpoints() -> Host {
+    let host = Host::new("builtin:json");
+    append(&host, 0..300);
+    succeed(&mut host.edge(&["run", "--once"]));
+    for table in ["bronze", "silver/app"] {
+        let script = "import sys, deltalake; deltalake.DeltaTable(sys.argv[1]).create_checkpoint()";
+        succeed(Command::new(python()).args(["-c", script]).arg(host.path("state").join(table)));
+        assert_eq!(checkpoints(&host, table).len(), 1, "{table}");
+    }
+    append(&host, 300..600);
+    succeed(&mut host.edge(&["run", "--once"]));
+    keep(host)
+}
+
+fn checkpoints(host: &Host, table: &str) -> Vec<PathBuf> {
+    let mut files = data_files(host, &format!("{table}/_delta_log"));
+    files.retain(|path| path.to_string_lossy().ends_with(".checkpoint.parquet"));
+    files
+}
+
 /// A host with a copy of its tables and its log file, for [`restore`].
 fn kept_host() -> Host {
-    let host = host();
+    keep(host())
+}
+
+fn keep(host: Host) -> Host {
     succeed(Command::new("cp").arg("-a").arg(host.path("state")).arg(host.path("whole")));
     fs::copy(host.path("logs/a.log"), host.path("whole/a.log")).unwrap();
     host
@@ -160,4 +184,82 @@ fn a_damaged_data_file_that_is_judged_already_holds_nothing_up() {
         fs::write(&file, vec![0; 100]).unwrap();
     }
     check(&host, "data files of Bronze").unwrap();
+}
+
+/// Entries below a checkpoint still tell where files stand, and what became of lines.
+#[test]
+fn a_damaged_entry_that_a_checkpoint_covers_is_refused() {
+    let host = host_with_checkpoints();
+    for table in ["bronze", "silver/app"] {
+        for damage in [Damage::Torn, Damage::Emptied, Damage::FilledWithNuls] {
+            restore(&host);
+            let case = format!("{damage:?} entry below the checkpoint of {table}");
+            damage.strike(&entries(&host, table)[1]);
+            let said = check(&host, &case).expect_err(&case);
+            assert!(said.contains("the log entry of version 1 is damaged"), "{case}: {said}");
+        }
+    }
+}
+
+/// The hole was passed over where nothing looked below the checkpoint; above it the reader's own words came, and no way out.
+#[test]
+fn a_missing_entry_is_refused_where_a_checkpoint_does_not_tell_what_it_told() {
+    let host = host_with_checkpoints();
+    for table in ["bronze", "silver/app"] {
+        restore(&host);
+        let checkpoint = checkpoints(&host, table)[0].to_string_lossy().replace("checkpoint.parquet", "json");
+        Damage::Removed.strike(Path::new(&checkpoint));
+        let said = check(&host, table).expect_err(table);
+        assert!(said.contains("the log entry of version") && said.contains("it is missing"), "{said}");
+        // Below it an entry may be gone: all that it told is in the checkpoint.
+        restore(&host);
+        Damage::Removed.strike(&entries(&host, table)[0]);
+        check(&host, table).unwrap();
+    }
+}
+
+#[test]
+fn an_entry_that_was_copied_to_the_next_version_is_refused() {
+    let host = kept_host();
+    for table in ["bronze", "silver/app"] {
+        restore(&host);
+        let entries = entries(&host, table);
+        let next = host.path(&format!("state/{table}/_delta_log/{:020}.json", entries.len()));
+        fs::copy(entries.last().unwrap(), next).unwrap();
+        let said = check(&host, table).expect_err(table);
+        assert!(said.contains("it is the one before it again"), "{said}");
+        restore(&host);
+        fs::copy(&entries[1], entries.last().unwrap()).unwrap();
+        let said = check(&host, table).expect_err(table);
+        assert!(said.contains("it is that of version 1 again"), "{said}");
+    }
+}
+
+#[test]
+fn a_lost_or_damaged_checkpoint_is_no_loss_while_all_entries_are_there() {
+    let host = host_with_checkpoints();
+    for table in ["bronze", "silver/app"] {
+        for damage in ALL {
+            restore(&host);
+            damage.strike(&checkpoints(&host, table)[0]);
+            check(&host, &format!("{damage:?} checkpoint of {table}")).unwrap();
+            restore(&host);
+            damage.strike(&host.path(&format!("state/{table}/_delta_log/_last_checkpoint")));
+            check(&host, &format!("{damage:?} pointer of {table}")).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_lost_or_damaged_checkpoint_is_refused_once_entries_below_it_are_gone() {
+    let host = host_with_checkpoints();
+    for table in ["bronze", "silver/app"] {
+        for damage in ALL {
+            restore(&host);
+            damage.strike(&checkpoints(&host, table)[0]);
+            Damage::Removed.strike(&entries(&host, table)[0]);
+            let said = check(&host, table).expect_err(table);
+            assert!(said.contains("the checkpoint of version"), "{said}");
+        }
+    }
 }

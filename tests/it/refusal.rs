@@ -187,3 +187,43 @@ fn lost_data_files_are_refused_until_they_are_given_up() {
     fs::remove_file(oldest("state/bronze")).unwrap();
     assert!(assert_refused(&host).contains("bronze: 1 data files are lost"));
 }
+
+/// Each was refused in the system's own words, or not before something was written.
+#[test]
+fn a_file_where_a_folder_belongs_and_a_folder_where_a_file_does_are_refused_until_they_are_moved_away() {
+    let host = host();
+    let state = |name: &str| host.path("state").join(name);
+    for name in
+        ["bronze", "silver", "silver/app", "dead_letter", "bronze/_delta_log", "silver/app/_delta_log"]
+    {
+        fs::rename(state(name), host.path("kept")).unwrap();
+        fs::write(state(name), "").unwrap();
+        let said = assert_refused(&host);
+        assert!(said.contains(&format!("{}: this is a file", state(name).display())), "{said}");
+        fs::remove_file(state(name)).unwrap();
+        fs::rename(host.path("kept"), state(name)).unwrap();
+    }
+    let next =
+        |table: &str| format!("{table}/_delta_log/{:020}.json", host.commits(&format!("state/{table}")));
+    for name in [next("bronze"), next("silver/app"), "silver/app/_delta_log/_last_checkpoint".to_owned()] {
+        fs::create_dir(state(&name)).unwrap();
+        let said = assert_refused(&host);
+        assert!(said.contains(&format!("{}: this is a folder", state(&name).display())), "{said}");
+        fs::remove_dir(state(&name)).unwrap();
+    }
+    append(&host, &lines(100..110));
+    host.finish();
+    assert_eq!(messages(&host), expected(0..110));
+}
+
+#[test]
+fn a_folder_where_the_lock_belongs_is_refused_until_it_is_moved_away_or_all_is_set_aside() {
+    let host = host();
+    fs::remove_file(host.path("state/lock")).unwrap();
+    fs::create_dir(host.path("state/lock")).unwrap();
+    let said = assert_refused(&host);
+    assert!(said.contains("state/lock: this is a folder"), "{said}");
+    succeed(&mut host.edge(&["fresh"]));
+    host.finish();
+    assert_eq!(messages(&host), expected((0..100).chain(0..100)));
+}
