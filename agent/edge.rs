@@ -18,6 +18,7 @@ mod swap;
 mod tail;
 mod trace;
 mod transform;
+mod watchdog;
 
 pub use housekeeping::{DiskUse, disk_use};
 pub use replay::{
@@ -44,9 +45,11 @@ use crate::clock::Clock;
 use crate::config::{Edge, Pipeline};
 use crate::feed::{FeedError, Follow};
 use crate::memory;
+use crate::pulse::{self, Pulses};
 use crate::shutdown::{Phase, Shutdown};
 use crate::state::{self, Onward, Opening, State, StateError, folder};
 use crate::sync::{Sync, Synced, sync};
+use crate::systemd::Manager;
 use crate::table::{TableError, TableVersion};
 use crate::tail::TailError;
 use crate::transform::{Chain, Engine, PluginError, RejectRates};
@@ -164,7 +167,8 @@ pub fn open_chains(edge: &Edge, engine: &Engine) -> Result<Vec<Chain>, EdgeError
     edge.pipelines.iter().map(open).collect()
 }
 
-/// Runs the agent until it is stopped, or, once, until everything has arrived.
+/// Runs the agent until it is stopped, or, once, until everything has arrived. `manager` hears that it is ready once the
+/// first commit is made, and that it is alive for as long as all stages make progress.
 ///
 /// # Errors
 /// See [`EdgeError`]; nothing that was acknowledged is lost, and the next start goes on.
@@ -173,6 +177,7 @@ pub async fn run(
     mode: RunMode,
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
+    manager: Arc<Manager>,
 ) -> Result<(), EdgeError> {
     // An engine keeps what its compiler worked with, 100 MB, for as long as it lives: one that fills the cache goes first.
     let cache = edge.state_dir.join(folder::CACHE);
@@ -200,6 +205,7 @@ pub async fn run(
     info!(state = %edge.state_dir.display(), host = edge.host, "agent started");
 
     let mut stages: JoinSet<Result<(), EdgeError>> = JoinSet::new();
+    let pulses = Pulses::default();
     let (room, room_seen) = watch::channel(Room::default());
     let charged = Charged::default();
     let (bronze_ended, bronze_end) = watch::channel(false);
@@ -208,8 +214,9 @@ pub async fn run(
     let spawn_sync = |stages: &mut JoinSet<_>, sync: Option<Sync>, end, progress: &Arc<Progress>| {
         let Some(sync) = sync else { return };
         let span = info_span!("sync", table = sync.name);
+        let name = format!("sync {}", sync.name);
         let stage = sync_stage(sync, end, Arc::clone(progress), Arc::clone(&clock), shutdown.clone());
-        stages.spawn(stage.instrument(span));
+        stages.spawn(pulses.attend(&name, stage).instrument(span));
     };
     for (((silver, onward), chain), (pipeline, offers)) in
         silvers.into_iter().zip(chains).zip(edge.pipelines.iter().zip(reload.offers()))
@@ -236,16 +243,14 @@ pub async fn run(
         };
         let upstream = bronze_end.clone();
         let span = info_span!("transform", pipeline = pipeline.name);
-        stages.spawn(
-            async move {
-                let result = stage.run(upstream).await;
-                if matches!(result, Ok(()) | Err(EdgeError::Held { .. })) {
-                    ended.send_replace(true);
-                }
-                result
+        let stage = async move {
+            let result = stage.run(upstream).await;
+            if matches!(result, Ok(()) | Err(EdgeError::Held { .. })) {
+                ended.send_replace(true);
             }
-            .instrument(span),
-        );
+            result
+        };
+        stages.spawn(pulses.attend(&format!("transform {}", pipeline.name), stage).instrument(span));
     }
     for (table, onward) in retired {
         // It has judged all that it ever will.
@@ -254,12 +259,18 @@ pub async fn run(
         spawn_sync(&mut stages, onward.sync, end, &progress);
         upkept.push((table, progress));
     }
-    let stage = tail::Stage {
-        pipelines: upkept
-            .iter()
-            .take(edge.pipelines.len())
-            .map(|(_, progress)| Arc::clone(progress))
+    let pipelines = edge.pipelines.iter().zip(&upkept);
+    let watchdog = watchdog::Watchdog {
+        manager,
+        pulses: pulses.clone(),
+        bronze: Arc::clone(&bronze_table),
+        pipelines: pipelines
+            .map(|(pipeline, (_, progress))| (pipeline.name.clone(), Arc::clone(progress)))
             .collect(),
+        shutdown: shutdown.clone(),
+    };
+    let stage = tail::Stage {
+        pipelines: watchdog.pipelines.iter().map(|(_, progress)| Arc::clone(progress)).collect(),
         batch_bytes_max: edge.bronze_flush.bytes_max.min(edge.disk_budget_bytes / BUDGET_BATCHES),
         tail,
         feeds,
@@ -273,14 +284,12 @@ pub async fn run(
         clock: Arc::clone(&clock),
     };
     let stopped = shutdown.clone();
-    stages.spawn(
-        async move {
-            stage.run(stopped).await?;
-            bronze_ended.send_replace(true);
-            Ok(())
-        }
-        .instrument(info_span!("tail")),
-    );
+    let stage = async move {
+        stage.run(stopped).await?;
+        bronze_ended.send_replace(true);
+        Ok(())
+    };
+    stages.spawn(pulses.attend("tail", stage).instrument(info_span!("tail")));
     let upkeep = housekeeping::Housekeeping {
         folder: edge.state_dir.clone(),
         budget_bytes: edge.disk_budget_bytes,
@@ -297,7 +306,9 @@ pub async fn run(
         RunMode::Follow => Some(tokio::spawn(reload.run(upkeep_stopped.clone()))),
         RunMode::Once => None,
     };
-    let upkeep = tokio::spawn(upkeep.run(upkeep_stopped).instrument(info_span!("housekeeping")));
+    let upkeep = pulses.attend("housekeeping", upkeep.run(upkeep_stopped));
+    let upkeep = tokio::spawn(upkeep.instrument(info_span!("housekeeping")));
+    let watchdog = tokio::spawn(watchdog.run());
     let mut held = None;
     let result = loop {
         match stages.join_next().await {
@@ -311,6 +322,7 @@ pub async fn run(
     stages.shutdown().await;
     upkeep_stopper.send_replace(true);
     let tidy = upkeep.await;
+    watchdog.abort();
     if let Some(reload) = reload {
         reload.await?;
     }
@@ -345,7 +357,7 @@ async fn sync_stage(
             return Ok(());
         }
         tokio::select! {
-            _ = versions.changed() => {}
+            _ = pulse::resting(versions.changed()) => {}
             _ = silver_end.changed() => {}
         }
     }

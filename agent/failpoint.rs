@@ -1,12 +1,13 @@
-//! Named places at which a test can have the process killed.
+//! Named places at which a test can have the process killed, or hang.
 //!
 //! `LOGSMITH_KILL_AT=<name>` aborts the process, without any clean-up, when it first gets to the place of that
-//! name. The variable is for crash tests; unset, a place costs one comparison.
+//! name; `LOGSMITH_HANG_AT=<name>` has the stage that gets there hang for ever. The variables are for tests; unset, a place
+//! costs two comparisons.
 
 use std::sync::OnceLock;
 
-/// The places in a central pass and in a replay. Each lies right after the write that it is named after, where that is the
-/// last one that survives.
+/// The places in a central pass and in a replay, each right after the write that it is named after, where that is the last
+/// one that survives; and those in the stages of the agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failpoint {
     /// `after-silver-commit`: rows are in fleet Silver, no view has seen them.
@@ -23,10 +24,18 @@ pub enum Failpoint {
     AfterReplayFiles,
     /// `after-replay-commit`: Silver holds the new generation, the dead-letter table does not follow yet.
     AfterReplayCommit,
+    /// `read`: the tail stage is about to read files.
+    Read,
+    /// `judge`: a transform stage is about to judge lines.
+    Judge,
+    /// `put`: a sync stage is about to put an object.
+    Put,
+    /// `tidy`: the housekeeping stage is about to look at the tables.
+    Tidy,
 }
 
 impl Failpoint {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 11] = [
         Self::AfterSilverCommit,
         Self::AfterStateCommit,
         Self::AfterGoldCommit,
@@ -34,6 +43,10 @@ impl Failpoint {
         Self::MidDelete,
         Self::AfterReplayFiles,
         Self::AfterReplayCommit,
+        Self::Read,
+        Self::Judge,
+        Self::Put,
+        Self::Tidy,
     ];
 
     const fn name(self) -> &'static str {
@@ -45,22 +58,33 @@ impl Failpoint {
             Self::MidDelete => "mid-delete",
             Self::AfterReplayFiles => "after-replay-files",
             Self::AfterReplayCommit => "after-replay-commit",
+            Self::Read => "read",
+            Self::Judge => "judge",
+            Self::Put => "put",
+            Self::Tidy => "tidy",
         }
     }
 }
 
-/// Aborts the process if it was started to die here.
+/// Aborts the process if it was started to die here; never returns if it was started to hang here.
 pub fn reached(failpoint: Failpoint) {
-    static KILL_AT: OnceLock<Option<Failpoint>> = OnceLock::new();
-    let chosen = KILL_AT.get_or_init(|| {
-        let name = std::env::var("LOGSMITH_KILL_AT").ok()?;
-        let found = Failpoint::ALL.into_iter().find(|failpoint| failpoint.name() == name);
-        if found.is_none() {
-            tracing::warn!(name, "LOGSMITH_KILL_AT names no failpoint");
-        }
-        found
-    });
-    if *chosen == Some(failpoint) {
+    static CHOSEN: OnceLock<[Option<Failpoint>; 2]> = OnceLock::new();
+    let [kill_at, hang_at] = CHOSEN.get_or_init(|| ["LOGSMITH_KILL_AT", "LOGSMITH_HANG_AT"].map(chosen));
+    if *kill_at == Some(failpoint) {
         std::process::abort();
     }
+    if *hang_at == Some(failpoint) {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+fn chosen(variable: &str) -> Option<Failpoint> {
+    let name = std::env::var(variable).ok()?;
+    let found = Failpoint::ALL.into_iter().find(|failpoint| failpoint.name() == name);
+    if found.is_none() {
+        tracing::warn!(name, "{variable} names no failpoint");
+    }
+    found
 }

@@ -34,6 +34,7 @@ pub mod gold;
 pub mod lock;
 pub mod memory;
 pub mod metrics;
+pub mod pulse;
 #[cfg(feature = "central")]
 pub mod query;
 pub mod seal;
@@ -42,6 +43,7 @@ pub mod silver;
 pub mod state;
 pub mod store;
 pub mod sync;
+pub mod systemd;
 pub mod table;
 pub mod tail;
 pub mod text;

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
 
 use super::{ConfigArg, edge_config};
@@ -13,6 +14,7 @@ use crate::config::{Edge, STDIN};
 use crate::edge::{self, RunMode};
 use crate::feed::{Feed, FeedKind};
 use crate::shutdown;
+use crate::systemd::{Manager, News};
 
 /// How long a stop waits for the central store to take what is left.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
@@ -42,12 +44,25 @@ pub(super) async fn main(args: Args) -> anyhow::Result<ExitCode> {
     let (stopper, shutdown) = shutdown::channel();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let agent = edge::run(&config, mode, Arc::new(SystemClock), shutdown);
+    // What ends by itself has nothing to reload, and ends with its terminal.
+    let mut hangup = (mode == RunMode::Follow).then(|| signal(SignalKind::hangup())).transpose()?;
+    let manager = Arc::new(Manager::of_environment().context("the service manager cannot be told anything")?);
+    let agent = edge::run(&config, mode, Arc::new(SystemClock), shutdown, Arc::clone(&manager));
     tokio::pin!(agent);
-    tokio::select! {
-        ended = &mut agent => return Ok(ended.map(|()| ExitCode::SUCCESS)?),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            ended = &mut agent => return Ok(ended.map(|()| ExitCode::SUCCESS)?),
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            () = heard(&mut hangup) => {
+                info!("what changes in the configuration is taken as it changes");
+                // One that is still starting is not ready because of this.
+                if manager.is_ready() {
+                    manager.tell(&[News::Reloading]);
+                    manager.tell(&[News::Ready]);
+                }
+            }
+        }
     }
     info!("stopping: what was read is finished first; a second signal stops at once");
     let patience = stopper.drain(DRAIN_PATIENCE);
@@ -79,6 +94,16 @@ fn add_stdin(config: &mut Edge) -> anyhow::Result<()> {
         line_bytes_max: STDIN_LINE_BYTES_MAX,
     });
     Ok(())
+}
+
+/// Waits for a signal, for ever where none is wanted.
+async fn heard(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// Everything acknowledged is durable, so that leaving is all there is to do.

@@ -14,7 +14,9 @@ use tracing::warn;
 
 use super::{Charged, Progress, Room};
 use crate::clock::Clock;
+use crate::failpoint::{self, Failpoint};
 use crate::memory;
+use crate::pulse;
 use crate::silver::DeadLetters;
 use crate::silver::unput::unput;
 use crate::table::housekeeping::{Allowance, Expiry, History, Upkeep, needed, tidy};
@@ -71,13 +73,14 @@ impl Housekeeping {
             }
             is_lean = is_quiet;
             tokio::select! {
-                () = tokio::time::sleep(INTERVAL) => {}
+                () = pulse::resting(tokio::time::sleep(INTERVAL)) => {}
                 _ = stopped.wait_for(|stopped| *stopped) => return,
             }
         }
     }
 
     async fn pass(&self, upkeeps: &mut Upkeeps) -> Result<(), TableError> {
+        tokio::task::block_in_place(|| failpoint::reached(Failpoint::Tidy));
         // What is charged from here on may not be seen by the look that follows.
         let charged = self.charged.load(Ordering::Acquire);
         let owed: u64 = self.silvers.iter().map(|(_, progress)| progress.owed.load(Ordering::Acquire)).sum();

@@ -15,7 +15,9 @@ use super::{Charged, EdgeError, Progress, Room, RunMode, sleep_until};
 use crate::bronze::Bronze;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Rhythm;
+use crate::failpoint::{self, Failpoint};
 use crate::feed::FeedLine;
+use crate::pulse;
 use crate::shutdown::{Phase, Shutdown};
 use crate::tail::{Change, LineBatch, ReadOutcome, Tail, Watch};
 
@@ -57,6 +59,7 @@ impl Stage {
         let mut open = self.empty();
         let mut scans = Scans::new(self.rescan_interval);
         while shutdown.phase() == Phase::Running {
+            pulse::beat();
             if let Some(change) = watch.heard() {
                 self.hear(change, &watch, &mut scans);
             }
@@ -69,7 +72,7 @@ impl Stage {
             if self.charged.load(Ordering::Acquire) >= charged_max {
                 // Files are followed also while they are not read: what is deleted stays open, and losses are counted.
                 tokio::select! {
-                    _ = self.room.changed() => self.tell_whether_held(),
+                    _ = pulse::resting(self.room.changed()) => self.tell_whether_held(),
                     () = sleep_until(Some(scans.at())) => {}
                     change = watch.changed() => self.hear(change, &watch, &mut scans),
                     () = shutdown.draining() => break,
@@ -78,7 +81,10 @@ impl Stage {
             }
             let now = self.clock.now();
             self.feeds.take_waiting(&mut open.batch, &mut self.bronze, now);
-            let outcome = tokio::task::block_in_place(|| self.tail.read(&mut open.batch, now));
+            let outcome = tokio::task::block_in_place(|| {
+                failpoint::reached(Failpoint::Read);
+                self.tail.read(&mut open.batch, now)
+            });
             self.set_due(&mut open);
             match outcome {
                 ReadOutcome::Full | ReadOutcome::DayOver => self.flush(&mut open).await?,
@@ -91,7 +97,7 @@ impl Stage {
                     let due = due.map(|due| self.instant(due));
                     let wake = [open.due, due, Some(scans.at())].into_iter().flatten().min();
                     tokio::select! {
-                        () = sleep_until(wake) => {}
+                        () = pulse::resting(sleep_until(wake)) => {}
                         change = watch.changed() => self.hear(change, &watch, &mut scans),
                         line = self.feeds.next(), if !self.feeds.is_over() => self.take(line, &mut open).await?,
                         () = shutdown.draining() => break,

@@ -15,6 +15,8 @@ use super::swap::{SAMPLE_ROWS_MAX, SAMPLE_VERSIONS_MAX, try_in_shadow};
 use super::{EdgeError, Progress, RETRY_INTERVAL, sleep_until};
 use crate::clock::Clock;
 use crate::config::Rhythm;
+use crate::failpoint::{self, Failpoint};
+use crate::pulse;
 use crate::shutdown::{Phase, Shutdown};
 use crate::silver::{Pending, Silver};
 use crate::table::{Entry, LocalTable, TableError, TableVersion, datafile, log};
@@ -88,7 +90,7 @@ impl Stage {
                         return Err(EdgeError::Held { pipeline: self.silver.name, source: error });
                     }
                     tokio::select! {
-                        () = tokio::time::sleep(RETRY_INTERVAL) => {}
+                        () = pulse::resting(tokio::time::sleep(RETRY_INTERVAL)) => {}
                         _ = bronze_end.changed() => {}
                         () = self.offers.made() => {}
                     }
@@ -103,7 +105,7 @@ impl Stage {
                 return Ok(());
             }
             tokio::select! {
-                () = sleep_until(open.due) => {}
+                () = pulse::resting(sleep_until(open.due)) => {}
                 _ = versions.changed() => {}
                 _ = bronze_end.changed() => {}
                 () = self.offers.made() => {}
@@ -229,6 +231,7 @@ impl Stage {
 
     /// Judges the lines of one Bronze version: all of them, or none.
     async fn judge(&mut self, open: &mut Open, entry: &Entry) -> Result<(), Held> {
+        tokio::task::block_in_place(|| failpoint::reached(Failpoint::Judge));
         let choose = |batch: &_| of_sources(batch, &self.sources);
         let judged = judge::version(self.bronze.place(), entry, &choose, &mut self.chain).await?;
         let read_at = entry.time.unwrap_or_else(|| self.clock.now());

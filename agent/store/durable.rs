@@ -24,6 +24,8 @@ use object_store::{
     RenameOptions, RenameTargetMode, Result, UploadPart,
 };
 
+use crate::pulse;
+
 /// An [`ObjectStore`] over the whole local file system, `/` being its root, with durable writes.
 #[derive(Clone, Debug, Default)]
 pub struct DurableFileSystem {
@@ -262,7 +264,9 @@ fn failed(operation: &'static str, path: &FsPath, error: io::Error) -> Error {
 
 /// Runs file system calls off the async threads.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|source| Error::JoinError { source })?
+    let done = tokio::task::spawn_blocking(work).await.map_err(|source| Error::JoinError { source })?;
+    pulse::beat();
+    done
 }
 
 #[cfg(test)]

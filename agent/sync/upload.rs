@@ -11,6 +11,8 @@ use tracing::{error, info, warn};
 use super::landing::{DEAD_LETTER, ObjectName, StreamId};
 use crate::backoff::Backoff;
 use crate::clock::Clock;
+use crate::failpoint::{self, Failpoint};
+use crate::pulse;
 use crate::shutdown::Shutdown;
 use crate::silver::generation::Unit;
 use crate::silver::{Object, Verdict};
@@ -134,12 +136,13 @@ async fn put_one(
             });
         }
     };
+    tokio::task::block_in_place(|| failpoint::reached(Failpoint::Put));
     let mut backoff = Backoff::new();
     let mut failed = false;
     loop {
         let name_in_landing = name.to_string();
         let attempt = tokio::select! {
-            attempt = state.central.put_new(&name_in_landing, bytes.clone()) => attempt,
+            attempt = pulse::resting(state.central.put_new(&name_in_landing, bytes.clone())) => attempt,
             () = shutdown.drain_expired() => return Ok(Attempt::Stopped),
         };
         match attempt {
@@ -158,7 +161,7 @@ async fn put_one(
         }
         let delay = backoff.delay(&mut rand::rng());
         tokio::select! {
-            () = tokio::time::sleep(delay) => {}
+            () = pulse::resting(tokio::time::sleep(delay)) => {}
             () = shutdown.drain_expired() => return Ok(Attempt::Stopped),
         }
     }

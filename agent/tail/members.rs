@@ -7,6 +7,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use flate2::bufread::GzDecoder;
 use serde::{Deserialize, Serialize};
 
+use crate::pulse;
+
 /// What is read of the compressed file in one step.
 const STEP_BYTES: usize = 64 << 10;
 
@@ -68,6 +70,8 @@ impl Members {
     /// # Errors
     /// The file cannot be read.
     pub(super) fn read<'a>(&mut self, buffer: &'a mut [u8]) -> io::Result<&'a [u8]> {
+        // All of a large file may be read for one look at it.
+        pulse::beat();
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
             match std::mem::replace(&mut self.at, At::End) {

@@ -10,6 +10,7 @@ use super::meter::Meter;
 use super::state::{DeadlineReached, HostState, check_deadline, clip, thread_cpu_time};
 use super::verdict::DeadKind;
 use super::wit::{self, Batch, FieldParam, Output, Plugin, PluginPre};
+use crate::pulse;
 
 /// What an instance is made of.
 pub struct Component {
@@ -88,8 +89,9 @@ impl Instance {
     ) -> Result<(Output, BTreeMap<String, u64>), Crash> {
         let transform = self.exports.logsmith_transform_transform();
         let answer =
-            guarded(&mut self.store, limits, cpu_time_max, |store| transform.call_apply(store, batch))?;
-        match answer {
+            guarded(&mut self.store, limits, cpu_time_max, |store| transform.call_apply(store, batch));
+        pulse::beat();
+        match answer? {
             Ok(output) => Ok((output, self.store.data_mut().take_counts())),
             Err(fault) => Err(self.crash(DeadKind::Refused, fault_text(&fault))),
         }

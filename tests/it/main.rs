@@ -51,4 +51,5 @@ mod terminal;
 mod trace;
 mod upkeep;
 mod watch;
+mod watchdog;
 mod workbench;

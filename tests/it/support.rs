@@ -18,7 +18,10 @@ const READER: [&str; 2] = ["deltalake==1.6.6", "pyarrow==26.0.1"];
 /// The real binary. What it keeps for this user is kept for the next run of the tests.
 pub fn logsmith() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_logsmith"));
-    command.env_remove("LOGSMITH_KILL_AT").env("LOGSMITH_LOG", "warn").env("XDG_CACHE_HOME", user_cache());
+    for variable in ["LOGSMITH_KILL_AT", "LOGSMITH_HANG_AT", "NOTIFY_SOCKET", "WATCHDOG_USEC"] {
+        command.env_remove(variable);
+    }
+    command.env("LOGSMITH_LOG", "warn").env("XDG_CACHE_HOME", user_cache());
     command
 }
 
@@ -59,6 +62,11 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 pub struct Agent(Child);
 
 impl Agent {
+    /// Starts one; what it tells is not heard.
+    pub fn spawn(command: &mut Command) -> Self {
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
     /// Sends SIGTERM.
     pub fn terminate(&self) {
         self.signal(Signal::TERM);
@@ -91,6 +99,11 @@ impl Agent {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
         let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         most.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+    }
+
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 
     /// Whether it still runs.
@@ -184,7 +197,7 @@ impl Host {
 
     /// Starts the agent.
     pub fn start(&self) -> Agent {
-        Agent(self.edge(&["run"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        Agent::spawn(&mut self.edge(&["run"]))
     }
 
     /// Starts the agent, and has it write what it tells, filtered so, to a file.
