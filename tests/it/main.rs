@@ -43,6 +43,7 @@ mod refusal;
 mod replay;
 mod restart;
 mod rotation;
+mod service;
 mod shaping;
 mod shipped;
 mod surroundings;
