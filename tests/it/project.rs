@@ -96,11 +96,19 @@ fn a_project_harms_none_that_is_there_and_has_a_name_that_compiles() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("sales")).unwrap();
     assert!(fail(&mut plugin(folder.path(), &["new", "sales"])).contains("sales is there already"));
-    for name in ["Sales", "my-plugin", "fn", ".."] {
-        assert!(
-            fail(&mut plugin(folder.path(), &["new", name])).contains("is no name for a plugin"),
-            "{name}"
-        );
+    let long = "x".repeat(65);
+    for (name, reason) in [
+        ("Sales", "write small letters, digits and `_`, a letter first"),
+        ("my-plugin", "write small letters, digits and `_`, a letter first"),
+        ("..", "write small letters, digits and `_`, a letter first"),
+        ("self", "it is a word of Rust; write `self_lines` or the like"),
+        ("core", "it is the name of a crate that plugins are made of; write `core_lines` or the like"),
+        ("serde", "it is the name of a crate that plugins are made of; write `serde_lines` or the like"),
+        ("logsmith_plugin", "it is the name of a crate that plugins are made of"),
+        (&long, "it has 65 letters, and may have 64"),
+    ] {
+        let said = fail(&mut plugin(folder.path(), &["new", name]));
+        assert!(said.contains(&format!("`{name}` is no name for a plugin: {reason}")), "{said}");
     }
     let said = fail(&mut plugin(folder.path(), &["build"]));
     assert!(said.contains(". holds no plugin") && said.contains("logsmith plugin new NAME"), "{said}");

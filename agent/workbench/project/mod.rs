@@ -7,6 +7,7 @@
 pub mod build;
 mod c;
 mod language;
+mod name;
 mod rust;
 mod script;
 mod sdk;
@@ -21,11 +22,14 @@ pub use language::Language;
 /// Why there is no new project.
 #[derive(Debug, thiserror::Error)]
 pub enum NewError {
-    /// The name cannot be that of a crate and of a function.
-    #[error(
-        "`{0}` is no name for a plugin: write small letters, digits and `_`, a letter first, and no word of the language"
-    )]
-    Name(String),
+    /// The language has no place for a plugin of this name.
+    #[error("`{name}` is no name for a plugin: {reason}")]
+    Name {
+        /// Which name.
+        name: String,
+        /// Why not, and what to write.
+        reason: String,
+    },
     /// Something is there already.
     #[error("{0} is there already")]
     Exists(PathBuf),
@@ -50,10 +54,8 @@ const NAME: &str = "PLUGIN_NAME";
 /// # Errors
 /// See [`NewError`].
 pub fn create(folder: &Path, language: Language) -> Result<(), NewError> {
-    let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if !is_name(&name) {
-        return Err(NewError::Name(name));
-    }
+    let name = folder.file_name().unwrap_or(folder.as_os_str()).to_string_lossy().into_owned();
+    name::check(&name, language).map_err(|reason| NewError::Name { name: name.clone(), reason })?;
     if folder.symlink_metadata().is_ok() {
         return Err(NewError::Exists(folder.to_owned()));
     }
@@ -83,76 +85,4 @@ fn write(path: &Path, text: &str) -> Result<(), NewError> {
     fs::create_dir_all(parent)
         .and_then(|()| fs::write(path, text))
         .map_err(|source| NewError::Write { path: path.to_owned(), source })
-}
-
-/// Words that no function can be called, and names that the crate of a project cannot have.
-const TAKEN: [&str; 48] = [
-    "abstract",
-    "as",
-    "async",
-    "await",
-    "become",
-    "box",
-    "break",
-    "const",
-    "continue",
-    "core",
-    "crate",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "extern",
-    "false",
-    "final",
-    "fn",
-    "for",
-    "gen",
-    "if",
-    "impl",
-    "in",
-    "let",
-    "logsmith_plugin",
-    "loop",
-    "macro",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "pub",
-    "ref",
-    "return",
-    "static",
-    "std",
-    "struct",
-    "super",
-    "test",
-    "trait",
-    "true",
-    "try",
-    "type",
-    "unsafe",
-    "use",
-    "while",
-    "yield",
-];
-
-fn is_name(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.len() <= 64
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
-        && !TAKEN.contains(&name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_that_of_a_crate_and_of_a_function() {
-        assert!(is_name("sales") && is_name("app_2"));
-        for name in ["", "Sales", "2fast", "a-b", "fn", "test", "a b", &"x".repeat(65)] {
-            assert!(!is_name(name), "{name}");
-        }
-    }
 }
