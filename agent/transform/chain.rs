@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::engine::Engine;
 use super::error::PluginError;
 use super::limits::Limits;
+use super::meter::Meter;
 use super::plan::Rest;
 use super::plugin::Plugin;
 use super::source::{Fingerprint, PluginSource};
@@ -108,6 +109,12 @@ impl Chain {
         Ok(Self { links: links(opened), output_schema })
     }
 
+    /// A plugin alone, whether or not it writes columns.
+    pub fn of(plugin: Plugin) -> Self {
+        let output_schema = Arc::clone(plugin.output_schema());
+        Self { links: links(vec![(plugin, Vec::new())]), output_schema }
+    }
+
     /// The columns that come out.
     pub fn output_schema(&self) -> &SchemaRef {
         &self.output_schema
@@ -116,6 +123,11 @@ impl Chain {
     /// Which plugins these are, in order.
     pub fn fingerprints(&self) -> impl Iterator<Item = &Fingerprint> {
         self.links.iter().map(|link| link.plugin.fingerprint())
+    }
+
+    /// Has what each plugin uses from now on taken down, in order.
+    pub fn metered(&mut self) -> Vec<Meter> {
+        self.links.iter_mut().map(|link| link.plugin.metered()).collect()
     }
 
     /// What the configuration calls each plugin, and how many lines of a minute it may find dead.

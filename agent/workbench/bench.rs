@@ -1,13 +1,13 @@
-//! What a plugin costs on the lines of a file, and where: in its own code, at the boundary, or in instances.
+//! What plugins cost on the lines of a file, and where: in their own code, at the boundary, or in instances.
 
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 
-use super::trial::{Line, Origin, Trial, bronze_batch};
+use super::trial::{Line, Origin, bronze_batch};
 use crate::table::datafile::BATCH_ROWS_MAX;
-use crate::transform::{PluginError, Usage, thread_cpu_time};
+use crate::transform::{Chain, Meter, PluginError, Usage, thread_cpu_time};
 
 /// Bytes of lines in one batch, unless one line alone has more: what an agent keeps in one file of Bronze where its
 /// configuration says nothing else.
@@ -44,7 +44,7 @@ pub fn batches(lines: &[Line], mut origin: Origin) -> Result<Vec<Batch>, ArrowEr
     Ok(batches)
 }
 
-/// How long a plugin is run: whichever comes first, but one batch at least.
+/// How long plugins are run: whichever comes first, but one batch at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// CPU time of this thread, after which no further batch begins.
@@ -53,8 +53,8 @@ pub struct Span {
     pub rounds_max: u64,
 }
 
-/// What a plugin has cost. Times are CPU time of one thread.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+/// What plugins have cost. Times are CPU time of one thread.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Figures {
     /// Batches that were run.
     pub batches: u64,
@@ -72,15 +72,26 @@ pub struct Figures {
     pub instances_discarded: u64,
     /// From batches in to verdicts out.
     pub total: Duration,
-    /// What instances have used of that.
-    pub usage: Usage,
+    /// What instances have used of that, for each plugin.
+    pub usages: Vec<Usage>,
 }
 
 impl Figures {
-    /// The time that is neither the plugin's own code nor instances: cutting batches into calls, copying columns in and
-    /// out, checking what comes out.
+    /// The time that is neither the plugins' own code nor instances: cutting batches into calls, copying columns in and
+    /// out, checking what comes out, joining rows to those of the next plugin.
     pub fn boundary(&self) -> Duration {
-        self.total.saturating_sub(self.usage.guest).saturating_sub(self.usage.open)
+        let guests: Duration = self.usages.iter().map(|usage| usage.guest).sum();
+        self.total.saturating_sub(guests).saturating_sub(self.instances())
+    }
+
+    /// The time for making and opening instances.
+    pub fn instances(&self) -> Duration {
+        self.usages.iter().map(|usage| usage.open).sum()
+    }
+
+    /// The most memory that an instance has held, in bytes. Those of several plugins do not live at one time.
+    pub fn memory_bytes_max(&self) -> usize {
+        self.usages.iter().map(|usage| usage.memory_bytes_max).max().unwrap_or_default()
     }
 
     /// Nanoseconds of `time` for each row.
@@ -99,22 +110,24 @@ impl Figures {
     }
 }
 
-/// Runs batches through a plugin, round after round. What the first of them costs at first, when memory and caches are
+/// Runs batches through plugins, round after round. What the first of them costs at first, when memory and caches are
 /// cold, does not count.
 ///
 /// # Errors
-/// The plugin fails on all rows of a batch.
-pub fn run(trial: &mut Trial, batches: &[Batch], span: Span) -> Result<Figures, PluginError> {
-    let meter = trial.metered();
+/// A plugin fails on all rows of a batch.
+pub fn run(chain: &mut Chain, batches: &[Batch], span: Span) -> Result<Figures, PluginError> {
+    let meters = chain.metered();
     if let Some(first) = batches.first() {
-        trial.apply(&first.rows)?;
+        chain.apply(&first.rows)?;
     }
-    meter.take();
+    for meter in &meters {
+        meter.take();
+    }
     let mut figures = Figures::default();
     let rounds = (0..span.rounds_max).flat_map(|_| batches);
     for Batch { rows, bytes } in rounds {
         let start = thread_cpu_time();
-        let verdicts = trial.apply(rows)?;
+        let verdicts = chain.apply(rows)?;
         figures.total += thread_cpu_time().saturating_sub(start);
         figures.batches += 1;
         figures.rows += rows.num_rows() as u64;
@@ -127,6 +140,6 @@ pub fn run(trial: &mut Trial, batches: &[Batch], span: Span) -> Result<Figures, 
             break;
         }
     }
-    figures.usage = meter.take();
+    figures.usages = meters.iter().map(Meter::take).collect();
     Ok(figures)
 }

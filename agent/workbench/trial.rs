@@ -13,7 +13,7 @@ use toml::Table;
 use super::cell::cell;
 use crate::bronze;
 use crate::clock::Timestamp;
-use crate::transform::{DeadKind, Engine, Limits, Meter, Plugin, PluginError, PluginSource, Verdicts};
+use crate::transform::{DeadKind, Engine, Limits, Plugin, PluginError, PluginSource, Verdicts};
 
 /// A line as it was read: text, and its bytes where the text could not say them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,11 +115,6 @@ impl Trial {
     /// The plugin.
     pub fn plugin(&self) -> &Plugin {
         &self.plugin
-    }
-
-    /// Has what the plugin uses from now on taken down.
-    pub fn metered(&mut self) -> Meter {
-        self.plugin.metered()
     }
 
     /// Has the plugin transform a batch.

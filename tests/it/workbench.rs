@@ -188,6 +188,47 @@ fn what_a_plugin_costs_adds_up() {
     assert!(mebibytes > 1.0 && mebibytes < 256.0, "{said}");
 }
 
+/// Of a pipeline each plugin has its own share, and a program reads the same figures as people do.
+#[test]
+fn a_bench_of_a_pipeline_tells_what_each_plugin_costs() {
+    let (folder, path) = file(&LINES.repeat(1_000));
+    let edge = folder.path().join("edge.toml");
+    let pipeline = |then: &str| {
+        format!(
+            "[[source]]\nname = \"app\"\ninclude = [\"*.log\"]\n[[pipeline]]\nname = \"app\"\nplugin = \"builtin:json\"\n{then}"
+        )
+    };
+    let then = "[[pipeline.then]]\nplugin = \"builtin:filter\"\nconfig = { where = 'level == \"ERROR\"' }\n";
+    std::fs::write(&edge, pipeline(then)).unwrap();
+    let (edge, path) = (edge.to_str().unwrap(), path.to_str().unwrap());
+    let said = succeed(&mut plugin(&["bench", "-c", edge, "app", path, "--rounds", "1"]));
+    let (head, figures) = said.split_once('\n').unwrap();
+    assert!(head.starts_with("json 0.1.0, filter 0.1.0: "), "{said}");
+    let parts = ["json ", "filter ", "boundary ", "instances "].map(|part| figure(figures, part));
+    assert!(parts.iter().all(|ns| *ns > 0.0), "{said}");
+    assert!(is_near(parts.iter().sum(), figure(&said, "ns/row")), "{said}");
+
+    let output =
+        plugin(&["bench", "-c", edge, "app", path, "--rounds", "1", "--format", "json"]).output().unwrap();
+    let figures: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let ns = |key: &str| figures[key].as_f64().unwrap();
+    let own: f64 = ["json", "filter"]
+        .iter()
+        .zip(figures["plugins"].as_array().unwrap())
+        .map(|(name, plugin)| {
+            assert_eq!(plugin["name"], *name);
+            plugin["own_ns"].as_f64().unwrap()
+        })
+        .sum();
+    assert!(is_near(own + ns("boundary_ns") + ns("instances_ns"), ns("ns")), "{figures}");
+    let count = |key: &str| figures[key].as_u64().unwrap();
+    assert_eq!(count("rows"), count("rows_out") + count("dropped") + count("dead_letters"), "{figures}");
+    assert!(count("dropped") > 0 && count("dead_letters") > 0, "{figures}");
+
+    let said = fail(&mut plugin(&["bench", "-c", edge, "other", path]));
+    assert!(said.contains("has no pipeline `other`, only: app"), "{said}");
+}
+
 #[test]
 fn a_bench_ends_in_time_and_says_where_there_is_nothing_to_run() {
     let (_folder, path) = file(&LINES.repeat(4_000));
