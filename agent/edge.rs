@@ -47,7 +47,7 @@ use crate::feed::{FeedError, Follow};
 use crate::memory;
 use crate::pulse::{self, Pulses};
 use crate::shutdown::{Phase, Shutdown};
-use crate::state::{self, Onward, Opening, State, StateError, folder};
+use crate::state::{self, Onward, Opening, State, StateError};
 use crate::sync::{Sync, Synced, sync};
 use crate::systemd::Manager;
 use crate::table::{TableError, TableVersion};
@@ -180,19 +180,19 @@ pub async fn run(
     manager: Arc<Manager>,
 ) -> Result<(), EdgeError> {
     // An engine keeps what its compiler worked with, 100 MB, for as long as it lives: one that fills the cache goes first.
-    let cache = edge.state_dir.join(folder::CACHE);
     let new_engine = || {
-        Engine::try_new(Some(&cache))
+        reload::new_engine(&edge.state_dir, edge.disk_budget_bytes)
             .map_err(|source| EdgeError::Plugin { pipeline: "all".to_owned(), source })
     };
     let engine = new_engine()?;
-    let reload = Reload::new(edge, engine.clone());
+    let mut reload = Reload::new(edge, engine.clone());
     drop(open_chains(edge, &new_engine()?)?);
     memory::give_back();
     let chains = open_chains(edge, &engine)?;
     let written: Vec<_> = chains.iter().map(|chain| Arc::clone(chain.output_schema())).collect();
     let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
     let State { lock, mut bronze, restored, silvers, dead_letters, retired } = state;
+    reload.opened(&chains);
     let mut tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, edge.tail_limits)?;
     tail.booted_at(clock.booted());
     let follow = if mode == RunMode::Once { Follow::UpToNow } else { Follow::On };

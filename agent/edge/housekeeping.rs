@@ -26,10 +26,12 @@ use crate::table::{LocalTable, Snapshot, TableError, log};
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Parts of the budget, in percent: above the first, space is freed down to the second; up to the third, lines
-/// are taken. The rest is room for checkpoints, and for compiled plugins.
+/// are taken. The rest is room for checkpoints.
 const RECLAIM_ABOVE: u64 = 70;
 const RECLAIM_TO: u64 = 55;
 const TAKE_UP_TO: u64 = 85;
+/// What compiled plugins may take, of what is taken before any line is.
+const COMPILED: u64 = 10;
 
 /// What the housekeeping stage works on.
 #[derive(Debug)]
@@ -174,6 +176,11 @@ impl DiskUse {
     fn share(self, percent: u64) -> u64 {
         self.budget_bytes / 100 * percent
     }
+}
+
+/// How many bytes compiled plugins may take of a budget.
+pub(super) fn compiled_bytes_max(budget_bytes: u64) -> u64 {
+    budget_bytes / 100 * COMPILED
 }
 
 /// Looks how much of its budget `folder` takes.

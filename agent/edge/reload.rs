@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
+use super::housekeeping::compiled_bytes_max;
 use super::notes::{About, CONFIGURATION, Note, Noted};
 use super::offer::{Offer, Offers};
 use super::settle::Settling;
@@ -18,7 +19,7 @@ use crate::bronze;
 use crate::config::{Edge, needs_restart};
 use crate::memory;
 use crate::state::folder;
-use crate::transform::{Chain, Engine, PluginError, PluginSource, PluginSpec};
+use crate::transform::{CacheFolder, Chain, Engine, PluginError, PluginSource, PluginSpec, Sha256};
 
 /// How often files are looked at; one that two looks find alike is at rest.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -33,6 +34,7 @@ pub(super) struct Reload {
     pipelines: Vec<Watched>,
     engine: Engine,
     state_dir: PathBuf,
+    disk_budget_bytes: u64,
 }
 
 /// The plugins of a pipeline, as they are wanted now.
@@ -41,6 +43,8 @@ struct Watched {
     name: String,
     specs: Vec<PluginSpec>,
     files: Vec<Settling>,
+    /// The components of those that were opened last.
+    components: Vec<Sha256>,
     offers: Arc<Offers>,
 }
 
@@ -51,6 +55,7 @@ impl Reload {
             name: pipeline.name.clone(),
             specs: pipeline.plugins.clone(),
             files: files(&pipeline.plugins),
+            components: Vec::new(),
             offers: Arc::default(),
         };
         Self {
@@ -60,7 +65,21 @@ impl Reload {
             pipelines: edge.pipelines.iter().map(watched).collect(),
             engine,
             state_dir: edge.state_dir.clone(),
+            disk_budget_bytes: edge.disk_budget_bytes,
         }
+    }
+
+    /// That pipelines, in their order, run these plugins now; of others nothing compiled is kept.
+    pub(super) fn opened(&mut self, chains: &[Chain]) {
+        for (pipeline, chain) in self.pipelines.iter_mut().zip(chains) {
+            pipeline.components = components(chain);
+        }
+        self.forget_others();
+    }
+
+    fn forget_others(&self) {
+        let components = self.pipelines.iter().flat_map(|pipeline| &pipeline.components).copied();
+        self.engine.forget_others(&components.collect());
     }
 
     /// Where each pipeline finds what it is offered, in their order.
@@ -82,7 +101,7 @@ impl Reload {
 
     fn look(&mut self, note: &mut Note) {
         let wanted = if self.settling.has_settled() { self.configured(note) } else { None };
-        let cache = self.state_dir.join(folder::CACHE);
+        let mut has_opened = false;
         for pipeline in &mut self.pipelines {
             let mut has_changed = false;
             for file in &mut pipeline.files {
@@ -96,9 +115,17 @@ impl Reload {
                 has_changed = true;
             }
             if has_changed {
-                let chain = open(&pipeline.specs, &self.engine, &cache).map_err(|error| told(&error));
+                let filling = || new_engine(&self.state_dir, self.disk_budget_bytes);
+                let chain = open(&pipeline.specs, &self.engine, filling).map_err(|error| told(&error));
+                if let Ok(chain) = &chain {
+                    pipeline.components = components(chain);
+                    has_opened = true;
+                }
                 pipeline.offers.make(Offer { specs: pipeline.specs.clone(), chain });
             }
+        }
+        if has_opened {
+            self.forget_others();
         }
     }
 
@@ -131,13 +158,30 @@ impl Reload {
     }
 }
 
+/// An engine that keeps what it compiled in a state folder, within its share of the budget.
+///
+/// # Errors
+/// The engine does not start.
+pub(super) fn new_engine(state_dir: &Path, disk_budget_bytes: u64) -> Result<Engine, PluginError> {
+    let path = &state_dir.join(folder::CACHE);
+    Engine::try_new(Some(CacheFolder { path, bytes_max: compiled_bytes_max(disk_budget_bytes) }))
+}
+
 /// Opens plugins. An engine keeps what its compiler worked with for as long as it lives: one that fills the cache goes
 /// first.
-fn open(specs: &[PluginSpec], engine: &Engine, cache: &Path) -> Result<Chain, PluginError> {
+fn open(
+    specs: &[PluginSpec],
+    engine: &Engine,
+    filling: impl Fn() -> Result<Engine, PluginError>,
+) -> Result<Chain, PluginError> {
     let columns = bronze::columns();
-    drop(Chain::open(&Engine::try_new(Some(cache))?, specs, &columns)?);
+    drop(Chain::open(&filling()?, specs, &columns)?);
     memory::give_back();
     Ok(Chain::open(engine, specs, &columns)?)
+}
+
+fn components(chain: &Chain) -> Vec<Sha256> {
+    chain.fingerprints().map(|fingerprint| fingerprint.sha256).collect()
 }
 
 fn files(specs: &[PluginSpec]) -> Vec<Settling> {

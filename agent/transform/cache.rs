@@ -3,6 +3,7 @@
 //! A file appears whole, under the name of what it was made of, and is never changed: it is mapped, not read. Its pages
 //! come into memory as they run, and the kernel takes them back when memory is short.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Write};
@@ -17,24 +18,33 @@ use wasmtime::component::Component;
 
 use super::source::Sha256;
 
-/// Beyond so many bytes those go that were not used for longest.
-const KEPT_BYTES_MAX: u64 = 1 << 30;
+/// Where compiled plugins are kept. The folder is nobody else's.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheFolder<'a> {
+    /// Made private, and what others could write to is thrown away.
+    pub path: &'a Path,
+    /// Beyond so many bytes those go that were not used for longest; a plugin that takes more is compiled each time.
+    pub bytes_max: u64,
+}
 
 /// Compiled plugins.
 #[derive(Clone, Debug)]
 pub(super) struct Cache {
     folder: PathBuf,
+    bytes_max: u64,
 }
 
 impl Cache {
-    /// Those in `folder`, which is made private.
+    /// Those in a folder, in which nothing but files is left.
     ///
     /// # Errors
     /// It cannot be made private.
-    pub fn open(folder: &Path) -> io::Result<Self> {
-        let folder = std::path::absolute(folder)?;
+    pub fn open(folder: CacheFolder<'_>) -> io::Result<Self> {
+        let CacheFolder { path, bytes_max } = folder;
+        let folder = std::path::absolute(path)?;
         make_private(&folder)?;
-        Ok(Self { folder })
+        remove_folders(&folder)?;
+        Ok(Self { folder, bytes_max })
     }
 
     /// A component, compiled if it is not there yet. A folder that cannot be written to costs time and no plugin.
@@ -42,7 +52,7 @@ impl Cache {
     /// # Errors
     /// It cannot be compiled.
     pub fn component(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
-        let path = self.folder.join(name(engine, wasm));
+        let path = self.folder.join(name(engine, Sha256::of(wasm)));
         if let Some(component) = mapped(engine, &path) {
             return Ok(component);
         }
@@ -63,22 +73,43 @@ impl Cache {
 
     /// Puts a file there whole and durably: after a power loss a part of one must not be run.
     fn keep(&self, path: &Path, code: &[u8]) -> io::Result<()> {
+        if code.len() as u64 > self.bytes_max {
+            let (bytes, bytes_max) = (code.len(), self.bytes_max);
+            return Err(io::Error::other(format!("it has {bytes} bytes, where {bytes_max} are left to it")));
+        }
         let mut file = NamedTempFile::new_in(&self.folder)?;
         file.write_all(code)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
-        for surplus in surplus(kept(&self.folder)?, KEPT_BYTES_MAX) {
+        for surplus in surplus(kept(&self.folder)?, self.bytes_max) {
             fs::remove_file(surplus)?;
+        }
+        Ok(())
+    }
+
+    /// Removes all but what these engines made of these components. What is running goes on: it is mapped.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn keep_only(&self, engines: &[&wasmtime::Engine], components: &HashSet<Sha256>) -> io::Result<()> {
+        let names = |engine: &&wasmtime::Engine| components.iter().map(|wasm| name(engine, *wasm)).collect();
+        let names: Vec<HashSet<String>> = engines.iter().map(names).collect();
+        for Kept { path, .. } in kept(&self.folder)? {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            if !names.iter().any(|names| names.contains(file.as_ref())) {
+                debug!(path = %path.display(), "no pipeline has this compiled plugin any more");
+                fs::remove_file(path)?;
+            }
         }
         Ok(())
     }
 }
 
 /// Tells components and compilers, with their versions and settings, apart.
-fn name(engine: &wasmtime::Engine, wasm: &[u8]) -> String {
+fn name(engine: &wasmtime::Engine, wasm: Sha256) -> String {
     let mut compiler = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut compiler);
-    format!("{}-{:016x}.cwasm", Sha256::of(wasm), compiler.finish())
+    format!("{wasm}-{:016x}.cwasm", compiler.finish())
 }
 
 /// The component in a file, if it is there and of this engine.
@@ -127,6 +158,17 @@ fn surplus(mut kept: Vec<Kept>, bytes_max: u64) -> impl Iterator<Item = PathBuf>
     })
 }
 
+/// Removes folders, such as former versions had here.
+fn remove_folders(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Nobody else reads, writes or enters.
 const PRIVATE: u32 = 0o700;
 /// Others can write.
@@ -169,13 +211,19 @@ mod tests {
 
     /// A component without anything in it.
     const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+    /// Another one: it has a name.
+    const NAMED: &[u8] = b"\0asm\x0d\0\x01\0\0\x02\x01n";
+
+    fn open(folder: &Path) -> Cache {
+        Cache::open(CacheFolder { path: folder, bytes_max: 1 << 20 }).unwrap()
+    }
 
     #[test]
     fn what_is_damaged_is_compiled_anew() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::open(&folder.path().join("cache")).unwrap();
+        let cache = open(&folder.path().join("cache"));
         let engine = wasmtime::Engine::default();
-        let path = cache.folder.join(name(&engine, EMPTY));
+        let path = cache.folder.join(name(&engine, Sha256::of(EMPTY)));
         cache.component(&engine, EMPTY).unwrap();
         let whole = fs::read(&path).unwrap();
         for damaged in [&whole[..whole.len() / 2], b"\x7fELF", b""] {
@@ -191,13 +239,38 @@ mod tests {
     #[test]
     fn other_settings_are_another_file() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = Cache::open(folder.path()).unwrap();
+        let cache = open(folder.path());
         for epochs in [true, false] {
             let engine = wasmtime::Engine::new(wasmtime::Config::new().epoch_interruption(epochs)).unwrap();
             cache.component(&engine, EMPTY).unwrap();
             cache.component(&engine, EMPTY).unwrap();
         }
         assert_eq!(kept(folder.path()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_is_too_large_is_compiled_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(CacheFolder { path: folder.path(), bytes_max: 10 }).unwrap();
+        cache.component(&wasmtime::Engine::default(), EMPTY).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn only_what_is_wanted_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("modules/wasmtime-1")).unwrap();
+        let cache = open(folder.path());
+        let engine = wasmtime::Engine::default();
+        let other = wasmtime::Engine::new(wasmtime::Config::new().epoch_interruption(true)).unwrap();
+        for (engine, wasm) in [(&engine, EMPTY), (&engine, NAMED), (&other, EMPTY)] {
+            cache.component(engine, wasm).unwrap();
+        }
+        fs::write(folder.path().join(".tmpAbCdEf"), "half").unwrap();
+        cache.keep_only(&[&engine], &HashSet::from([Sha256::of(NAMED)])).unwrap();
+        let left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [name(&engine, Sha256::of(NAMED)).as_str()]);
     }
 
     #[test]

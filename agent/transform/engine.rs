@@ -1,7 +1,7 @@
 //! The engine of all plugins, and the clock that interrupts them.
 
+use std::collections::HashSet;
 use std::fmt;
-use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -9,9 +9,10 @@ use std::time::Duration;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Inlining};
 
-use super::cache::Cache;
+use super::cache::{Cache, CacheFolder};
 use super::error::PluginError;
 use super::linker;
+use super::source::Sha256;
 use super::state::HostState;
 
 /// How often a running plugin's deadline is looked at.
@@ -40,11 +41,11 @@ pub(super) struct Compiler {
 const INLINED_BYTES_MAX: usize = 1 << 20;
 
 impl Engine {
-    /// Starts the engine. Compiled plugins are kept in `cache_folder`, and trusted there: it is made private, and what
-    /// others could write to is thrown away. The clock's thread ends with the last clone.
-    pub fn try_new(cache_folder: Option<&Path>) -> Result<Self, PluginError> {
+    /// Starts the engine. Compiled plugins are kept in `cache`, and trusted there. The clock's thread ends with the last
+    /// clone.
+    pub fn try_new(cache: Option<CacheFolder<'_>>) -> Result<Self, PluginError> {
         let started = || {
-            let cache = cache_folder.map(Cache::open).transpose()?;
+            let cache = cache.map(Cache::open).transpose()?;
             let small = Compiler::try_new(Inlining::Yes, cache.clone())?;
             let large = Compiler::try_new(Inlining::No, cache)?;
             let clock = Arc::new(Clock::default());
@@ -59,6 +60,15 @@ impl Engine {
     /// What suits a component of this size.
     pub(super) fn compiler(&self, component_bytes: usize) -> &Compiler {
         if component_bytes <= INLINED_BYTES_MAX { &self.0.small } else { &self.0.large }
+    }
+
+    /// Removes what was compiled of others than these components. Where that fails, it costs room and nothing else.
+    pub fn forget_others(&self, components: &HashSet<Sha256>) {
+        let Inner { small, large, .. } = &*self.0;
+        let Some(cache) = &small.cache else { return };
+        if let Err(error) = cache.keep_only(&[&small.engine, &large.engine], components) {
+            tracing::warn!(%error, "compiled plugins that are not needed cannot be removed");
+        }
     }
 
     /// Keeps the clock ticking until the guard is dropped.

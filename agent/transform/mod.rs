@@ -29,6 +29,7 @@ mod state;
 mod verdict;
 mod wit;
 
+pub use cache::CacheFolder;
 pub use chain::{Chain, ChainError, PluginSpec};
 pub use engine::{Engine, TICK};
 pub use error::PluginError;

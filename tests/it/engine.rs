@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
 use logsmith::transform::{
-    Chain, Dead, DeadKind, Engine, Limits, Plugin, PluginError, PluginSource, PluginSpec, Sha256, Verdicts,
+    CacheFolder, Chain, Dead, DeadKind, Engine, Limits, Plugin, PluginError, PluginSource, PluginSpec,
+    Sha256, Verdicts,
 };
 use serde_json::{Value, json};
 
@@ -15,7 +16,8 @@ use crate::support::{component, user_cache};
 
 /// One for all tests, with the cache of the real binary's tools, so that each component is compiled once.
 pub static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
-    Engine::try_new(Some(&user_cache().join("logsmith/compiled"))).expect("the engine starts")
+    let folder = user_cache().join("logsmith/compiled");
+    Engine::try_new(Some(CacheFolder { path: &folder, bytes_max: 1 << 30 })).expect("the engine starts")
 });
 
 fn file(path: PathBuf) -> PluginSource {

@@ -14,6 +14,7 @@ mod support;
 mod budget;
 mod chains;
 mod check;
+mod compiled;
 mod containers;
 mod crash;
 mod damage;

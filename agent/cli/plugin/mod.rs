@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::read_config;
 use crate::clock::{Clock, SystemClock};
 use crate::text::Shown;
-use crate::transform::{Engine, PluginSource};
+use crate::transform::{CacheFolder, Engine, PluginSource};
 use crate::workbench::project::user_cache;
 use crate::workbench::trial::Origin;
 
@@ -150,8 +150,12 @@ fn excerpt(line: &str) -> Shown<String> {
     Shown(excerpt)
 }
 
+/// Of compiled plugins, in the user's cache folder.
+const CACHE_BYTES_MAX: u64 = 1 << 30;
+
 /// An engine that keeps what it compiled in the user's cache folder: a plugin that carries an interpreter takes seconds.
 fn engine() -> anyhow::Result<Engine> {
     let cache = user_cache().map(|cache| cache.join("compiled"));
-    Ok(Engine::try_new(cache.as_deref())?)
+    let cache = cache.as_deref().map(|path| CacheFolder { path, bytes_max: CACHE_BYTES_MAX });
+    Ok(Engine::try_new(cache)?)
 }
