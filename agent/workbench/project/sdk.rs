@@ -30,6 +30,7 @@ pub(super) const FILES: &[(&str, &str)] = files![
     "plugins/sdk/src/text_type.rs"
     "plugins/sdk/src/time.rs"
     "plugins/sdk/src/transform.rs"
+    "plugins/sdk/src/typed.rs"
     "plugins/sdk/src/value.rs"
     "plugins/sdk/src/view.rs"
     "plugins/sdk/src/year.rs"

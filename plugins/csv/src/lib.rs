@@ -33,31 +33,22 @@ mod settings;
 mod split;
 
 use logsmith_plugin::{
-    AnyColumn, Batch, Datum, Fault, Field, Kind, Output, Plan, RejectedRow, Rest, TextType, Transform, View,
-    count, input_field, parse_config,
+    AnyColumn, Batch, Datum, Fault, Field, OnFailure, Output, Plan, RejectedRow, Rest, Transform,
+    TypedColumn, View, count, input_text, parse_config,
 };
 
-pub use crate::settings::{OnFailure, Settings};
+pub use crate::settings::Settings;
 use crate::split::{Form, Place};
 
 /// The plugin, as the host sees it.
 #[derive(Debug)]
 pub struct CsvPlugin {
     form: Form,
-    columns: Vec<Target>,
+    columns: Vec<TypedColumn>,
     header: Vec<String>,
     null: Vec<String>,
     comment: Option<String>,
     on_failure: OnFailure,
-}
-
-/// A column that is written.
-#[derive(Debug)]
-struct Target {
-    name: String,
-    read_as: TextType,
-    /// The type as the configuration writes it.
-    type_name: String,
 }
 
 /// What a row is, once it is split.
@@ -82,21 +73,13 @@ impl Transform for CsvPlugin {
     fn open(config: &str, input: &[Field]) -> Result<(Self, Plan), Fault> {
         let settings: Settings = parse_config(config)?;
         let column = settings.column.clone();
-        let kind = input_field(&column, input)?.kind;
-        if kind != Kind::Utf8 {
-            return Err(Fault::Input(format!("column `{column}` is {kind:?}, and no text")));
-        }
+        input_text(&column, input)?;
         let plugin = settings.compile().map_err(Fault::Config)?;
-        let field = |Target { name, read_as, .. }: &Target| Field {
-            name: name.clone(),
-            kind: read_as.kind(),
-            nullable: true,
-        };
         let plan = Plan {
             name: "csv",
             version: env!("CARGO_PKG_VERSION"),
             reads: vec![column],
-            writes: plugin.columns.iter().map(field).collect(),
+            writes: plugin.columns.iter().map(TypedColumn::field).collect(),
             rest: Rest::Keep,
         };
         Ok((plugin, plan))
@@ -104,15 +87,9 @@ impl Transform for CsvPlugin {
 
     fn apply(&mut self, batch: Batch) -> Result<Output, Fault> {
         let rows = batch.rows as usize;
-        let texts: View<'_, &str> = batch
-            .columns
-            .first()
-            .and_then(View::of)
-            .ok_or_else(|| Fault::Other("the batch has no column of text".into()))?;
+        let texts: View<'_, &str> = View::in_batch(&batch, 0)?;
         let splits = self.split(&texts, rows);
-        let text_bytes = batch.text_bytes() / self.columns.len().max(1);
-        let column = |target: &Target| AnyColumn::with_capacity(target.read_as.kind(), rows, text_bytes);
-        let mut columns: Vec<AnyColumn> = self.columns.iter().filter_map(column).collect();
+        let mut columns = TypedColumn::columns(&self.columns, &batch);
         let mut values = vec![None; columns.len()];
         let mut output = Output { source_rows: Vec::with_capacity(rows), ..Output::default() };
         let mut unreadable = 0;
@@ -195,7 +172,7 @@ impl CsvPlugin {
     ) -> Result<(), String> {
         for ((target, value), text) in self.columns.iter().zip(values).zip(fields) {
             let is_null = self.null.iter().any(|null| null == text);
-            *value = if is_null { None } else { target.read_as.read(text) };
+            *value = if is_null { None } else { target.read(text) };
             if value.is_some() || is_null || text.is_empty() {
                 continue;
             }
@@ -205,17 +182,6 @@ impl CsvPlugin {
             }
         }
         Ok(())
-    }
-}
-
-/// Of a text in a reason.
-const SHOWN_LETTERS_MAX: usize = 100;
-
-impl Target {
-    #[cold]
-    fn reason(&self, text: &str) -> String {
-        let shown: String = text.chars().take(SHOWN_LETTERS_MAX).collect();
-        format!("`{}` is {shown:?}, which is no {}", self.name, self.type_name)
     }
 }
 

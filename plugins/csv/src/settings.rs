@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use logsmith_plugin::TextType;
+use logsmith_plugin::{OnFailure, TypedColumn};
 use serde::Deserialize;
 
+use crate::CsvPlugin;
 use crate::split::Form;
-use crate::{CsvPlugin, Target};
 
 /// The configuration, as it is written.
 #[derive(Debug, Deserialize)]
@@ -28,17 +28,6 @@ pub struct Settings {
     pub(crate) column: String,
     #[serde(default)]
     on_failure: OnFailure,
-}
-
-/// What becomes of a row with a value that is not of its type.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum OnFailure {
-    /// It is a dead letter.
-    #[default]
-    Reject,
-    /// It has not that value.
-    Null,
 }
 
 fn comma() -> String {
@@ -79,9 +68,7 @@ impl Settings {
             if names.iter().take(number).any(|before| before == name) {
                 return Err(format!("`columns`: `{name}` is there twice"));
             }
-            let type_name = types.remove(name).unwrap_or_else(|| "string".into());
-            let read_as: TextType = type_name.parse().map_err(|error| format!("`types.{name}`: {error}"))?;
-            columns.push(Target { name: name.clone(), read_as, type_name });
+            columns.push(TypedColumn::new(name, types.remove(name))?);
         }
         if let Some(name) = types.keys().next() {
             return Err(format!("`types`: there is no column `{name}`, only: {}", names.join(", ")));

@@ -1,5 +1,5 @@
 use csv_core::{ReadRecordResult, Reader};
-use logsmith_plugin::{Column, Strings, Values};
+use logsmith_plugin::{Column, Kind, Strings, Values};
 
 use super::*;
 

@@ -32,18 +32,18 @@ mod settings;
 
 use logsmith_pattern::{Groups, Pattern};
 use logsmith_plugin::{
-    AnyColumn, Batch, Datum, Fault, Field, Kind, Output, Plan, RejectedRow, Rest, TextType, Transform, View,
-    count, input_field, parse_config,
+    AnyColumn, Batch, Datum, Fault, Field, OnFailure, Output, Plan, RejectedRow, Rest, Transform,
+    TypedColumn, View, count, input_text, parse_config,
 };
 
 pub use crate::grok::NAMES;
-pub use crate::settings::{OnFailure, Settings};
+pub use crate::settings::Settings;
 
 /// The plugin, as the host sees it.
 #[derive(Debug)]
 pub struct RegexPlugin {
     alternatives: Vec<Alternative>,
-    columns: Vec<Target>,
+    columns: Vec<TypedColumn>,
     on_failure: OnFailure,
     groups: Groups,
 }
@@ -54,15 +54,6 @@ struct Alternative {
     pattern: Pattern,
     /// Columns by number, with the number of the group.
     fills: Vec<(usize, usize)>,
-}
-
-/// A column that is written.
-#[derive(Debug)]
-struct Target {
-    name: String,
-    read_as: TextType,
-    /// The type as the configuration writes it.
-    type_name: String,
 }
 
 /// Why a row has not the values that it should.
@@ -76,38 +67,23 @@ impl Transform for RegexPlugin {
     fn open(config: &str, input: &[Field]) -> Result<(Self, Plan), Fault> {
         let settings: Settings = parse_config(config)?;
         let column = settings.column.clone();
-        let kind = input_field(&column, input)?.kind;
-        if kind != Kind::Utf8 {
-            return Err(Fault::Input(format!("column `{column}` is {kind:?}, and no text")));
-        }
+        input_text(&column, input)?;
         let plugin = settings.compile().map_err(Fault::Config)?;
-        let field = |Target { name, read_as, .. }: &Target| Field {
-            name: name.clone(),
-            kind: read_as.kind(),
-            nullable: true,
-        };
         let plan = Plan {
             name: "regex",
             version: env!("CARGO_PKG_VERSION"),
             reads: vec![column],
-            writes: plugin.columns.iter().map(field).collect(),
+            writes: plugin.columns.iter().map(TypedColumn::field).collect(),
             rest: Rest::Keep,
         };
         Ok((plugin, plan))
     }
 
     fn apply(&mut self, batch: Batch) -> Result<Output, Fault> {
-        let rows = batch.rows as usize;
-        let texts: View<'_, &str> = batch
-            .columns
-            .first()
-            .and_then(View::of)
-            .ok_or_else(|| Fault::Other("the batch has no column of text".into()))?;
-        let text_bytes = batch.text_bytes() / self.columns.len().max(1);
-        let column = |target: &Target| AnyColumn::with_capacity(target.read_as.kind(), rows, text_bytes);
-        let mut columns: Vec<AnyColumn> = self.columns.iter().filter_map(column).collect();
+        let texts: View<'_, &str> = View::in_batch(&batch, 0)?;
+        let mut columns = TypedColumn::columns(&self.columns, &batch);
         let mut values = vec![None; columns.len()];
-        let mut output = Output { source_rows: Vec::with_capacity(rows), ..Output::default() };
+        let mut output = Output { source_rows: Vec::with_capacity(batch.rows as usize), ..Output::default() };
         let (mut unmatched, mut unreadable) = (0, 0);
         for row in 0..batch.rows {
             values.fill(None);
@@ -157,7 +133,7 @@ impl RegexPlugin {
             if value.is_some() {
                 continue;
             }
-            *value = target.read_as.read(part);
+            *value = target.read(part);
             if value.is_some() || part.is_empty() {
                 continue;
             }
@@ -178,19 +154,11 @@ impl RegexPlugin {
                 many => format!("none of the {many} patterns matches"),
             },
             Failure::Unreadable { column, text } => {
-                let (name, type_name) = self
-                    .columns
-                    .get(*column)
-                    .map_or(("", ""), |target| (target.name.as_str(), target.type_name.as_str()));
-                let end = text.char_indices().nth(SHOWN_LETTERS_MAX).map_or(text.len(), |(end, _)| end);
-                format!("`{name}` is {:?}, which is no {type_name}", text.get(..end).unwrap_or(text))
+                self.columns.get(*column).map_or_else(String::new, |target| target.reason(text))
             }
         }
     }
 }
-
-/// Of a text in a reason.
-const SHOWN_LETTERS_MAX: usize = 100;
 
 logsmith_plugin::export!(RegexPlugin);
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use logsmith_pattern::{Groups, Pattern};
-use logsmith_plugin::TextType;
+use logsmith_plugin::{OnFailure, TypedColumn};
 use serde::Deserialize;
 
 use crate::grok::{self, column_of};
-use crate::{Alternative, RegexPlugin, Target};
+use crate::{Alternative, RegexPlugin};
 
 /// The configuration, as it is written.
 #[derive(Debug, Deserialize)]
@@ -23,17 +23,6 @@ pub struct Settings {
     names: BTreeMap<String, String>,
     #[serde(default)]
     on_failure: OnFailure,
-}
-
-/// What becomes of a row without the values that it should have.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum OnFailure {
-    /// It is a dead letter.
-    #[default]
-    Reject,
-    /// It has no values.
-    Null,
 }
 
 fn line() -> String {
@@ -54,7 +43,7 @@ impl Settings {
                 return Err(format!("`names`: `{name}` is no name: write letters, digits and `_`"));
             }
         }
-        let mut columns: Vec<Target> = Vec::new();
+        let mut columns: Vec<TypedColumn> = Vec::new();
         let mut alternatives = Vec::with_capacity(patterns.len());
         for (number, written) in (1..).zip(&patterns) {
             let wrong = |error: String| format!("`patterns`: number {number}: {error}");
@@ -68,10 +57,10 @@ impl Settings {
                         "`{name}` is no name for a column: write letters, digits and `_`"
                     )));
                 }
-                let known = columns.iter().position(|target| target.name == name);
+                let known = columns.iter().position(|target| target.name() == name);
                 let column = known.unwrap_or(columns.len());
                 if known.is_none() {
-                    columns.push(target(name, types.remove(name))?);
+                    columns.push(TypedColumn::new(name, types.remove(name))?);
                 }
                 fills.push((column, group));
             }
@@ -81,15 +70,9 @@ impl Settings {
             return Err("`patterns`: there is no named group: write `(?<name>..)` or `%{WORD:name}`".into());
         }
         if let Some(name) = types.keys().next() {
-            let known: Vec<&str> = columns.iter().map(|target| target.name.as_str()).collect();
+            let known: Vec<&str> = columns.iter().map(TypedColumn::name).collect();
             return Err(format!("`types`: no pattern has a group `{name}`, only: {}", known.join(", ")));
         }
         Ok(RegexPlugin { alternatives, columns, on_failure, groups: Groups::default() })
     }
-}
-
-fn target(name: &str, type_name: Option<String>) -> Result<Target, String> {
-    let type_name = type_name.unwrap_or_else(|| "string".into());
-    let read_as: TextType = type_name.parse().map_err(|error| format!("`types.{name}`: {error}"))?;
-    Ok(Target { name: name.into(), read_as, type_name })
 }

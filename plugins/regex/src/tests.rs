@@ -1,4 +1,4 @@
-use logsmith_plugin::{Column, Strings, Values};
+use logsmith_plugin::{Column, Kind, Strings, Values};
 
 use super::*;
 

@@ -50,7 +50,7 @@ impl Timestamp {
         Self(seconds * SECOND + i64::from(time.micros)).within_years()
     }
 
-    fn within_years(self) -> Option<Self> {
+    pub(crate) fn within_years(self) -> Option<Self> {
         (Self::MIN..=Self::MAX).contains(&self).then_some(self)
     }
 

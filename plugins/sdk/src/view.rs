@@ -3,9 +3,10 @@
 use crate::build::{
     Binaries, Booleans, BuildColumn, Dates, Float64s, Int32s, Int64s, Nullable, Texts, Timestamps,
 };
-use crate::column::{Column, Fault, Field, Kind};
+use crate::column::{Batch, Column, Fault, Field, Kind};
 use crate::read::{Argument, Plain, Reader};
 use crate::time::{Date, Timestamp};
+use crate::transform::reader;
 
 /// The values of a column, read as `T`: any type that an argument of a transform may have, but no `Option`.
 ///
@@ -27,6 +28,14 @@ impl<'b, T: Plain<'b>> View<'b, T> {
     /// The column, if it has the type of `T`.
     pub fn of(column: &'b Column) -> Option<Self> {
         <T as Argument>::reader(column).map(Self)
+    }
+
+    /// The column at `index` of a batch.
+    ///
+    /// # Errors
+    /// There is none, or it has another type than `T`: the host follows another plan.
+    pub fn in_batch(batch: &'b Batch, index: usize) -> Result<Self, Fault> {
+        reader::<T>(&batch.columns, index).map(Self)
     }
 
     /// The value of a row, if it has one. Panics where the column has no such row.

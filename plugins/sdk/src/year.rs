@@ -24,23 +24,36 @@ impl WallTime {
     /// assert_eq!(time.to_string(), "2026-12-31T23:00:00.000000Z");
     /// ```
     pub fn instant_by(self, reference: Timestamp, offset_s: i32) -> Option<Timestamp> {
-        let offset_s = self.offset_s.unwrap_or(offset_s);
+        let east = i64::from(offset_s) * 1_000_000;
+        self.instant_in(reference, |shown| Timestamp::from_micros(shown.micros() - east).within_years())
+    }
+
+    /// As [`instant_by`](Self::instant_by), in a zone whose offset changes: `in_zone` says when clocks there show what
+    /// clocks in UTC show at an instant. It is not asked where an offset was written.
+    pub fn instant_in(
+        self,
+        reference: Timestamp,
+        mut in_zone: impl FnMut(Timestamp) -> Option<Timestamp>,
+    ) -> Option<Timestamp> {
+        let mut instant = |year| match self.offset_s {
+            Some(offset_s) => self.instant(year, offset_s),
+            None => in_zone(self.instant(year, 0)?),
+        };
         if let Some(year) = self.year {
-            return self.instant(year, offset_s);
+            return instant(year);
         }
         let latest = reference.micros().saturating_add(AHEAD_MICROS_MAX);
         let next = year_of(reference)? + 1;
-        let in_time = |time: &Timestamp| time.micros() <= latest;
         (next.saturating_sub(YEARS_BACK_MAX + 1)..=next)
             .rev()
-            .find_map(|year| self.instant(year, offset_s).filter(in_time))
+            .find_map(|year| instant(year).filter(|time| time.micros() <= latest))
     }
 }
 
 /// The UTC year of an instant.
 fn year_of(time: Timestamp) -> Option<u32> {
     let days = i32::try_from(time.micros().div_euclid(86_400_000_000)).ok()?;
-    let guess = 1970 + u32::try_from((i64::from(days) * 400).div_euclid(146_097)).ok()?;
+    let guess = u32::try_from(1970 + (i64::from(days) * 400).div_euclid(146_097)).ok()?;
     let begins_by = |year: &u32| Date::from_civil(*year, 1, 1).is_some_and(|first| first.days() <= days);
     (guess.saturating_sub(1)..=guess + 1).rev().find(begins_by)
 }
@@ -64,6 +77,7 @@ mod tests {
         assert_eq!(read(1, 1, "2026-12-31T23:30:00Z", 0), "2027-01-01T23:00:00.000000Z", "a clock is ahead");
         assert_eq!(read(1, 3, "2026-12-31T23:30:00Z", 0), "2026-01-03T23:00:00.000000Z");
         assert_eq!(read(2, 29, "2027-06-01T00:00:00Z", 0), "2024-02-29T23:00:00.000000Z");
+        assert_eq!(read(2, 29, "1904-01-05T00:00:00Z", 0), "1896-02-29T23:00:00.000000Z");
         assert_eq!(read(12, 31, "2027-01-01T00:10:00Z", -7200), "2027-01-01T01:00:00.000000Z");
         assert_eq!(read(2, 30, "2027-06-01T00:00:00Z", 0), "none");
     }

@@ -2,7 +2,7 @@
 
 use logsmith_plugin::{ReadTime, TimeFormat, Timestamp, WallTime};
 
-use crate::zone::{Zone, year_of};
+use crate::zone::Zone;
 
 /// A form.
 #[derive(Debug)]
@@ -32,11 +32,6 @@ pub enum Said {
     /// Without a year.
     Wall(WallTime),
 }
-
-/// Clocks may be ahead by this much. Microseconds.
-const AHEAD_MAX: i64 = 24 * 3600 * 1_000_000;
-/// Eight years may lie between two leap days.
-const YEARS_BACK_MAX: u32 = 8;
 
 impl Form {
     /// The form of this name.
@@ -110,16 +105,7 @@ impl Said {
         match self {
             Self::Instant(time) => Some(time),
             Self::Local(local) => zone.instant(local),
-            Self::Wall(wall) => {
-                let reference = reference()?;
-                let latest = reference.micros().saturating_add(AHEAD_MAX);
-                let year = year_of(reference)? + 1;
-                (year.saturating_sub(YEARS_BACK_MAX + 1)..=year).rev().find_map(|year| {
-                    let local = wall.instant(year, wall.offset_s.unwrap_or(0))?;
-                    let time = if wall.offset_s.is_some() { local } else { zone.instant(local)? };
-                    (time.micros() <= latest).then_some(time)
-                })
-            }
+            Self::Wall(wall) => wall.instant_in(reference()?, |local| zone.instant(local)),
         }
     }
 }

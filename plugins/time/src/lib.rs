@@ -40,12 +40,11 @@ mod settings;
 mod zone;
 
 use logsmith_plugin::{
-    AnyColumn, Batch, Column, Datum, Fault, Field, Kind, Output, Pairs, Plan, RejectedRow, Rest, Timestamp,
-    Transform, View, count, input_field, parse_config,
+    AnyColumn, Batch, Column, Datum, Fault, Field, Kind, OnFailure, Output, Pairs, Plan, RejectedRow, Rest,
+    Timestamp, Transform, View, count, excerpt, input_field, parse_config,
 };
 
 use crate::form::{Form, Seen};
-use crate::settings::OnFailure;
 pub use crate::settings::Settings;
 use crate::zone::Zone;
 
@@ -155,17 +154,11 @@ impl<'b> Written<'b> {
     }
 }
 
-/// Of a text in a reason.
-const SHOWN_LETTERS_MAX: usize = 100;
-
 #[cold]
 fn reason(seen: Option<Seen<'_>>) -> String {
     match seen {
         None => "there is no time to read".into(),
-        Some(Seen::Text(text)) => {
-            let shown: String = text.chars().take(SHOWN_LETTERS_MAX).collect();
-            format!("{shown:?} is no time in any of the formats")
-        }
+        Some(Seen::Text(text)) => format!("{:?} is no time in any of the formats", excerpt(text)),
         Some(Seen::Int(number)) => format!("{number} is no time in any of the formats"),
         Some(Seen::Real(number)) => format!("{number} is no time in any of the formats"),
     }

@@ -1,6 +1,6 @@
 //! The configuration, and what is made of it.
 
-use logsmith_plugin::{Fault, Kind};
+use logsmith_plugin::{Fault, Kind, OnFailure};
 use serde::Deserialize;
 
 use crate::TimePlugin;
@@ -18,17 +18,6 @@ pub struct Settings {
     zone: Option<String>,
     #[serde(default)]
     on_failure: OnFailure,
-}
-
-/// What becomes of a row without a time that can be read.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
-#[serde(rename_all = "snake_case")]
-pub enum OnFailure {
-    /// It is a dead letter.
-    #[default]
-    Reject,
-    /// It has no time.
-    Null,
 }
 
 impl Settings {

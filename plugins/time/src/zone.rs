@@ -75,12 +75,6 @@ impl Named {
     }
 }
 
-/// The year in UTC.
-pub fn year_of(time: Timestamp) -> Option<u32> {
-    let time = jiff::Timestamp::from_microsecond(time.micros()).ok()?;
-    u32::try_from(Offset::UTC.to_datetime(time).year()).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
