@@ -52,6 +52,7 @@ mod swap;
 mod terminal;
 mod trace;
 mod upkeep;
+mod views;
 mod watch;
 mod watchdog;
 mod workbench;
