@@ -18,6 +18,8 @@ use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use url::Url;
 
+use crate::backoff::Backoff;
+
 pub use durable::DurableFileSystem;
 pub use lister::Found;
 
@@ -52,6 +54,9 @@ pub fn rename_folder(from: &FsPath, to: &FsPath) -> std::io::Result<()> {
     std::fs::rename(from, to)?;
     durable::sync_folder(to.parent().unwrap_or(FsPath::new("/")))
 }
+
+/// How often a put is tried that the store neither takes nor refuses.
+const CONFLICTS_MAX: u32 = 5;
 
 /// Options of an object store by name, as `object_store` spells them (`aws_region`, `endpoint`, ...).
 pub type StoreOptions = HashMap<String, String>;
@@ -193,13 +198,46 @@ impl Place {
     /// # Errors
     /// The store refused, or its answer did not arrive: then the object may be there or not.
     pub async fn put_new(&self, name: &str, bytes: Bytes) -> Result<Put, StoreError> {
+        let mut backoff = Backoff::new();
+        for _ in 1..CONFLICTS_MAX {
+            match self.try_put_new(name, bytes.clone()).await {
+                Err(source) if self.is_undecided(&source) => {
+                    let delay = backoff.delay(&mut rand::rng());
+                    tokio::time::sleep(delay).await;
+                }
+                result => return result.map_err(|source| self.failed("write", name, source)),
+            }
+        }
+        self.try_put_new(name, bytes).await.map_err(|source| self.failed("write", name, source))
+    }
+
+    async fn try_put_new(&self, name: &str, bytes: Bytes) -> object_store::Result<Put> {
         let options = PutOptions::from(PutMode::Create);
         match self.store.put_opts(&self.object(name), PutPayload::from(bytes), options).await {
             Ok(_) => Ok(Put::Created),
+            Err(error) if self.is_undecided(&error) => Err(error),
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 Ok(Put::AlreadyExists)
             }
-            Err(source) => Err(self.failed("write", name, source)),
+            Err(source) => Err(source),
+        }
+    }
+
+    /// Whether the refusal of a create-only put says nothing of whether the object is there. S3 answers 409 while another
+    /// request for the same name is under way, and 412 where the object is; the client takes both for the latter, and
+    /// only the cause tells them apart. Azure says 409 where the object is.
+    fn is_undecided(&self, error: &object_store::Error) -> bool {
+        let is_s3 = matches!(self.url.scheme(), "s3" | "s3a");
+        match error {
+            object_store::Error::AlreadyExists { source, .. } if is_s3 => {
+                !source.downcast_ref::<object_store::Error>().is_some_and(|cause| {
+                    matches!(
+                        cause,
+                        object_store::Error::Precondition { .. } | object_store::Error::NotModified { .. }
+                    )
+                })
+            }
+            _ => false,
         }
     }
 

@@ -4,43 +4,11 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use s3s::auth::SimpleAuth;
-use s3s::service::S3ServiceBuilder;
-
+use crate::s3::{self, KEY, SECRET, Server};
 use crate::support::{Agent, Host, eventually, python, succeed};
 
-const KEY: &str = "edge";
-const SECRET: &str = "edge-secret";
-
-/// Serves `folder` as S3 on `address` until the runtime ends.
-fn serve(folder: &Path, listener: TcpListener) -> tokio::runtime::Runtime {
-    let service = {
-        let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder).unwrap());
-        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
-        builder.build()
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    listener.set_nonblocking(true).unwrap();
-    runtime.spawn(async move {
-        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        loop {
-            let (socket, _) = listener.accept().await.unwrap();
-            let service = service.clone();
-            tokio::spawn(async move {
-                let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-                let _ = server.serve_connection(TokioIo::new(socket), service).await;
-            });
-        }
-    });
-    runtime
-}
-
 fn store_options(address: SocketAddr) -> String {
-    format!(
-        "aws_endpoint = \"http://{address}\"\naws_allow_http = \"true\"\naws_region = \"local\"\n\
-         aws_access_key_id = \"{KEY}\"\naws_secret_access_key = \"{SECRET}\"\n"
-    )
+    s3::options(address, KEY, SECRET)
 }
 
 /// Has the host put to the server at `address`.
@@ -73,7 +41,7 @@ fn silver_waits_for_an_s3_server_that_is_away_and_gold_is_made_there() {
 
     let mut agent = host.start();
     eventually("Silver was made while the server is away", || host.commits("state/silver/app") > 1);
-    let server = serve(&lake, TcpListener::bind(address).unwrap());
+    let server = Server::start(&lake, TcpListener::bind(address).unwrap());
     let landing = lake.join("logs/lake/landing");
     let objects =
         || walkdir::WalkDir::new(&landing).into_iter().flatten().filter(|e| e.file_type().is_file()).count();
@@ -96,8 +64,7 @@ fn silver_waits_for_an_s3_server_that_is_away_and_gold_is_made_there() {
         std::process::Command::new(python())
             .arg(script)
             .args(["s3://logs/lake/gold/levels", "log_level", "log_count"])
-            .envs([("AWS_ENDPOINT_URL", format!("http://{address}")), ("AWS_ALLOW_HTTP", "true".to_owned())])
-            .envs([("AWS_REGION", "local"), ("AWS_ACCESS_KEY_ID", KEY), ("AWS_SECRET_ACCESS_KEY", SECRET)]),
+            .envs(s3::environment(address)),
     );
     assert_eq!(read.trim(), r#"{"log_level": "INFO", "log_count": 500}"#);
     drop(server);
@@ -115,7 +82,7 @@ fn regression_names_that_cannot_be_used_hide_the_objects_of_their_host_only() {
     let options = store_options(address);
     let central = format!("url = \"s3://logs/lake\"\n\n[options]\n{options}");
     fs::write(host.path("central.toml"), central).unwrap();
-    let _server = serve(&lake, listener);
+    let _server = Server::start(&lake, listener);
     fs::write(host.path("logs/a.log"), "{\"level\":\"INFO\"}\n".repeat(7)).unwrap();
     succeed(&mut host.edge(&["run", "--once"]));
 
