@@ -19,6 +19,8 @@ mod compact;
 #[cfg(feature = "central")]
 mod demo;
 #[cfg(feature = "central")]
+mod fleet;
+#[cfg(feature = "central")]
 mod query;
 #[cfg(feature = "central")]
 mod requeue;
@@ -67,6 +69,9 @@ enum Command {
     /// The central job: fold what hosts have put into Silver, and keep Gold.
     #[cfg(feature = "central")]
     Compact(compact::Args),
+    /// Tell of every host: last seen, lag, volume, rejects, versions, gaps, quarantine.
+    #[cfg(feature = "central")]
+    Fleet(fleet::Args),
     /// Give up objects of a host that will not arrive, and fold what waits behind them.
     #[cfg(feature = "central")]
     Accept(accept::Args),
@@ -146,6 +151,8 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "central")]
         Command::Compact(args) => compact::main(args).await,
         #[cfg(feature = "central")]
+        Command::Fleet(args) => fleet::main(&args).await,
+        #[cfg(feature = "central")]
         Command::Accept(args) => accept::main(&args).await,
         #[cfg(feature = "central")]
         Command::Requeue(args) => requeue::main(&args).await,
@@ -168,7 +175,7 @@ fn prints(command: &Command) -> bool {
         | Command::Trace(_)
         | Command::Plugin(_) => true,
         #[cfg(feature = "central")]
-        Command::Query(_) => true,
+        Command::Query(_) | Command::Fleet(_) => true,
         _ => false,
     }
 }

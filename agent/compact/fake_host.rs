@@ -11,7 +11,7 @@ use bytes::Bytes;
 use parquet::file::properties::WriterProperties;
 
 use crate::clock::{Clock, Timestamp};
-use crate::config::{Central, View};
+use crate::config::{Central, Running, View};
 use crate::store::{Place, StoreOptions};
 use crate::sync::landing::{
     BronzeRange, FOOTER_FORMAT, FOOTER_KEY, Footer, ObjectName, REPLACING_FORMAT, Replaced, Seq, StreamId,
@@ -40,7 +40,14 @@ pub fn lake(views: Vec<View>) -> (tempfile::TempDir, Central) {
     let place = Place::local(folder.path()).unwrap();
     (
         folder,
-        Central { place, options: StoreOptions::new(), views, renames: Vec::new(), retentions: Vec::new() },
+        Central {
+            place,
+            options: StoreOptions::new(),
+            views,
+            renames: Vec::new(),
+            retentions: Vec::new(),
+            running: Running::default(),
+        },
     )
 }
 
@@ -130,6 +137,7 @@ impl FakeHost {
             previous: self.previous,
             plugins: Vec::new(),
             replaces: None,
+            agent: None,
         }
     }
 

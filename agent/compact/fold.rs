@@ -22,6 +22,7 @@ use super::object::Opened;
 use super::plan::Position;
 use super::replace::{self, Replacement};
 use super::validate::Refusal;
+use super::volume::Volume;
 use super::{CompactError, Quarantined, SILVER, days};
 use crate::clock::{Clock, Day};
 use crate::config::{Central, Rename};
@@ -121,6 +122,8 @@ pub(super) struct Slice {
     pub objects: u64,
     /// Rows that it holds.
     pub rows: u64,
+    /// The bytes of the objects whose rows it holds.
+    pub bytes: u64,
     /// Rows of a replay that are left out, because retention has taken the rows that they would replace.
     pub out_of_reach: u64,
 }
@@ -142,6 +145,7 @@ impl Slice {
             quarantined: Vec::new(),
             objects: 0,
             rows: 0,
+            bytes: 0,
             out_of_reach: 0,
         }
     }
@@ -158,19 +162,22 @@ impl Slice {
             || self.days.len() >= SLICE_DAYS
     }
 
-    /// Passes the numbers of a stream up to `position`, of which these objects were folded, and these refused.
+    /// Passes the numbers of a stream up to `position`, of which these objects were folded, of this volume, and these refused.
     pub fn pass(
         &mut self,
         stream: &StreamId,
         position: Position,
         mut folded: Vec<ObjectId>,
         mut quarantined: Vec<ObjectId>,
+        volume: Volume,
     ) {
         let none = || (position, StreamObjects::none(stream));
         let (reached, objects) = self.streams.entry(stream.clone()).or_insert_with(none);
         *reached = position;
         objects.folded.append(&mut folded);
         objects.quarantined.append(&mut quarantined);
+        self.bytes += volume.bytes;
+        objects.volume.add(volume);
     }
 
     /// Takes the rows of an object in that the cursor of its stream has passed.

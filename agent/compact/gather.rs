@@ -10,9 +10,10 @@ use futures::StreamExt;
 use object_store::ObjectStoreExt;
 
 use super::fold::{SLICE_OBJECTS, Slice, Target};
-use super::object::{self, OBJECT_BYTES_MAX, UNPACKED_BYTES_MAX};
+use super::object::{self, OBJECT_BYTES_MAX, Opened, UNPACKED_BYTES_MAX};
 use super::plan::{Gap, Listed, Number, Plan, Position, StreamPlan};
 use super::validate::{self, Judged, Refusal, Verdict};
+use super::volume::Volume;
 use super::{CompactError, history, quarantine};
 use crate::clock::Clock;
 use crate::store::{Place, StoreError};
@@ -149,10 +150,18 @@ async fn settle(
     objects: Vec<Judged>,
     clock: &dyn Clock,
 ) -> Result<(), CompactError> {
-    let (mut folded, mut quarantined) = (Vec::new(), Vec::new());
-    for ((name, opened), Listed { location, .. }) in objects.into_iter().zip(&number.objects) {
-        match opened.and_then(|opened| slice.take(&name, opened)) {
-            Ok(()) => folded.push(history::id(&name)),
+    let (mut folded, mut quarantined, mut volume) = (Vec::new(), Vec::new(), Volume::default());
+    for ((name, opened), listed) in objects.into_iter().zip(&number.objects) {
+        let location = &listed.location;
+        let take = |opened: Opened| {
+            let taken = Volume::of(listed, &opened);
+            slice.take(&name, opened).map(|()| taken)
+        };
+        match opened.and_then(take) {
+            Ok(taken) => {
+                folded.push(history::id(&name));
+                volume.add(taken);
+            }
             Err(refusal) => {
                 slice.quarantined.push(quarantine::keep(lake, location, &refusal, clock.now()).await?);
                 quarantined.push(history::id(&name));
@@ -160,6 +169,6 @@ async fn settle(
         }
         slice.consumed.push(location.clone());
     }
-    slice.pass(&stream.stream, stream.position, folded, quarantined);
+    slice.pass(&stream.stream, stream.position, folded, quarantined, volume);
     Ok(())
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::replace::Replacement;
+use super::volume::Volume;
 use crate::clock::Timestamp;
 use crate::store::Place;
 use crate::sync::landing::{ObjectName, Replaced, Seq, StreamId};
@@ -60,13 +61,15 @@ impl ReplacedObjects {
 /// Which plugins made the rows of some objects of a stream.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Made {
-    host: String,
+    /// The host, as the landing prefix names it.
+    pub host: String,
     table_id: String,
     /// The number of the first of the objects.
     first: Seq,
     /// And of the last.
     last: Seq,
-    plugins: Vec<Fingerprint>,
+    /// The plugins, in the order of the pipeline.
+    pub plugins: Vec<Fingerprint>,
 }
 
 /// What a commit says of plugins has a bound, whatever hosts say: so many entries, of so many plugins each, whose names
@@ -122,13 +125,16 @@ pub(super) struct StreamObjects {
     pub folded: Vec<ObjectId>,
     /// Objects that are in quarantine.
     pub quarantined: Vec<ObjectId>,
+    /// How much was folded; nothing where a commit of an earlier version does not tell.
+    #[serde(default)]
+    pub volume: Volume,
 }
 
 impl StreamObjects {
     /// None yet.
     pub fn none(stream: &StreamId) -> Self {
         let StreamId { host, table_id, .. } = stream.clone();
-        Self { host, table_id, folded: Vec::new(), quarantined: Vec::new() }
+        Self { host, table_id, folded: Vec::new(), quarantined: Vec::new(), volume: Volume::default() }
     }
 }
 
@@ -183,7 +189,7 @@ pub(super) async fn consumed(
             let names = wanted.get(&(host, table_id)).into_iter().flatten();
             known.folded.extend(names.filter(|name| id(name) == object).map(|name| (*name).clone()));
         }
-        for StreamObjects { host, table_id, folded, quarantined } in consumed.streams {
+        for StreamObjects { host, table_id, folded, quarantined, .. } in consumed.streams {
             let key = (host, table_id);
             let Some(names) = wanted.get_mut(&key) else { continue };
             let Some(first) = folded.iter().chain(&quarantined).map(|(seq, _, _)| *seq).min() else {
@@ -267,7 +273,7 @@ pub async fn origin(
 }
 
 /// The first version that was made at `time` or later, by halving; the oldest where entries are missing.
-async fn first_since(
+pub(super) async fn first_since(
     place: &Place,
     newest: TableVersion,
     time: Timestamp,

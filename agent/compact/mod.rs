@@ -30,10 +30,12 @@ mod plan;
 mod quarantine;
 mod replace;
 mod settle;
+mod survey;
 #[cfg(test)]
 mod tests;
 mod thrift;
 mod validate;
+mod volume;
 
 use std::collections::BTreeMap;
 
@@ -54,6 +56,7 @@ pub use history::{Origin, kept, origin};
 pub use merge::merge;
 pub use plan::{Gap, Left};
 pub use settle::{Requeued, Settled, accept, in_quarantine, requeue};
+pub use survey::{HostReport, survey};
 pub use validate::Refusal;
 
 /// The folder, below the central URL, that holds the fleet's Silver tables.
@@ -133,6 +136,8 @@ pub struct TableReport {
     pub objects: u64,
     /// Rows folded in.
     pub rows: u64,
+    /// The bytes of the objects folded in.
+    pub bytes: u64,
     /// Rows of replays that were not folded in: retention has taken the days of the rows that they would replace.
     pub out_of_reach: u64,
     /// Objects that had been consumed before, and were put again or not yet deleted.
@@ -179,6 +184,7 @@ impl TableReport {
     fn add(&mut self, further: Self) {
         self.objects += further.objects;
         self.rows += further.rows;
+        self.bytes += further.bytes;
         self.out_of_reach += further.out_of_reach;
         self.duplicates += further.duplicates;
         self.conflicts += further.conflicts;

@@ -89,7 +89,8 @@ impl<'a> Pass<'a> {
             if slice.is_empty() {
                 continue;
             }
-            let (objects, rows, out_of_reach) = (slice.objects, slice.rows, slice.out_of_reach);
+            let (objects, rows, bytes, out_of_reach) =
+                (slice.objects, slice.rows, slice.bytes, slice.out_of_reach);
             let consumed = std::mem::take(&mut slice.consumed);
             let quarantined = std::mem::take(&mut slice.quarantined);
             match fold::commit(slice, &mut target, self.clock).await? {
@@ -98,6 +99,7 @@ impl<'a> Pass<'a> {
             }
             report.objects += objects;
             report.rows += rows;
+            report.bytes += bytes;
             report.out_of_reach += out_of_reach;
             quarantined.into_iter().for_each(|bad| report.note(bad));
             self.consumed.extend(consumed);
@@ -158,20 +160,19 @@ impl<'a> Pass<'a> {
                     continue;
                 }
             };
-            let location = object.location;
-            if self.consumed.contains(&location) {
+            if self.consumed.contains(&object.location) {
                 continue;
             }
             if self.room() == 0 {
                 return Ok(planner.finish(Left::More));
             }
-            match name(&self.config.place, &location) {
+            match name(&self.config.place, &object.location) {
                 Ok(name) => {
-                    if planner.note(Listed { name, location, size: object.size }) == Left::More {
+                    if planner.note(Listed::new(name, object)) == Left::More {
                         return Ok(planner.finish(Left::More));
                     }
                 }
-                Err(reason) => self.refuse(location, &Refusal::Name(reason), report).await?,
+                Err(reason) => self.refuse(object.location, &Refusal::Name(reason), report).await?,
             }
         }
         Ok(planner.finish(Left::Nothing))

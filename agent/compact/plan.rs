@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 
 use deltalake::kernel::Action;
+use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use crate::sync::landing::{ObjectName, Seq, StreamId};
@@ -24,6 +25,16 @@ pub(super) struct Listed {
     pub location: Path,
     /// Its size in bytes.
     pub size: u64,
+    /// When it arrived, by the store's clock; microseconds since 1970.
+    pub arrived: i64,
+}
+
+impl Listed {
+    /// An object of this name, as a listing tells it.
+    pub fn new(name: ObjectName, object: ObjectMeta) -> Self {
+        let ObjectMeta { location, size, last_modified, .. } = object;
+        Self { name, location, size, arrived: last_modified.timestamp_micros() }
+    }
 }
 
 /// What the next object of a stream must name as the one before it.
@@ -298,7 +309,7 @@ mod tests {
         let stream = StreamId { table: "web".into(), host: host.into(), table_id: "t".into() };
         let digest = Digest::of(format!("{host}{seq}{part}").as_bytes()).to_string();
         let name = ObjectName { stream, seq: Seq(seq), part, digest };
-        Listed { location: Path::from(name.to_string()), name, size: 1 }
+        Listed { location: Path::from(name.to_string()), name, size: 1, arrived: 0 }
     }
 
     fn planned(

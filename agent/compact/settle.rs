@@ -10,6 +10,7 @@ use super::history::Known;
 use super::object::{self, OBJECT_BYTES_MAX, UNPACKED_BYTES_MAX};
 use super::plan::{Chain, Gap, Position};
 use super::quarantine::{QUARANTINE, REASON};
+use super::volume::Volume;
 use super::{ATTEMPTS, CompactError, Refusal, SILVER, history, pass};
 use crate::clock::Clock;
 use crate::config::Central;
@@ -64,7 +65,7 @@ pub async fn accept(config: &Central, gap: &Gap, clock: &dyn Clock) -> Result<Se
         let mut slice = Slice::new(&target);
         // What stood in the gap is not known, so the next object may name anything as the one before it.
         let position = Position { seq: gap.last, chain: Chain::Open };
-        slice.pass(&stream, position, Vec::new(), Vec::new());
+        slice.pass(&stream, position, Vec::new(), Vec::new(), Volume::default());
         if let Commit::Done(version) = fold::commit(slice, &mut target, clock).await? {
             tracing::warn!(stream = gap.stream, first = gap.seq.0, last = gap.last.0, "gap accepted");
             return Ok(Settled::Passed(version));

@@ -113,6 +113,7 @@ impl Silver {
             previous: tip.digest,
             plugins: plugins.collect(),
             replaces,
+            agent: Some(env!("CARGO_PKG_VERSION").to_owned()),
         }
     }
 

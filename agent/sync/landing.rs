@@ -152,6 +152,9 @@ pub struct Footer {
     /// What its rows stand in place of, where a replay made them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Replaced>,
+    /// The version of logsmith that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 /// The rows that an object replaces: those of earlier objects of its own stream, be they replaced already by an object

@@ -62,6 +62,11 @@ impl Cursor {
         app_id.strip_prefix("bronze/")
     }
 
+    /// Whether an application id found in a log is a [`Cursor::Stream`], and of which host.
+    pub fn stream_host(app_id: &str) -> Option<&str> {
+        app_id.strip_prefix("stream/")?.split_once('/').map(|(host, _)| host)
+    }
+
     /// Whether an application id found in a log is a [`Cursor::Silver`], and of which table.
     pub fn silver_id(app_id: &str) -> Option<&str> {
         app_id.strip_prefix("silver/")

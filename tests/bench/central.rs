@@ -118,6 +118,7 @@ impl Lake {
             views,
             renames: Vec::new(),
             retentions: Vec::new(),
+            running: Default::default(),
         };
         let mut lake = Self { config, seq: 0, previous: None };
         lake.put(100).await;
@@ -185,6 +186,7 @@ impl Lake {
             previous: self.previous,
             plugins: Vec::new(),
             replaces: None,
+            agent: None,
         };
         let (batch, json) = (batch(rows), serde_json::to_string(&footer).unwrap());
         let pairs = [(FOOTER_KEY, json)];
