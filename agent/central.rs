@@ -3,6 +3,8 @@
 //! Deleting comes last. Whatever is killed before, the next pass finds the objects behind their cursors and
 //! finishes.
 
+mod lease;
+mod metrics;
 mod trace;
 mod upkeep;
 
@@ -10,13 +12,18 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
+
 use crate::clock::Clock;
 use crate::compact::{self, CompactError, CompactReport, Gap, Left, OBJECTS_MAX, Settled};
 use crate::config::Central;
 use crate::failpoint::{self, Failpoint};
 use crate::gold::{self, ViewReport};
 use crate::store::StoreError;
+use lease::{Lease, Standing};
 
+pub use metrics::Metrics;
 pub use trace::{ROWS_MAX as TRACED_ROWS_MAX, Trace, trace};
 
 /// Why a pass failed.
@@ -142,33 +149,81 @@ pub async fn accept(
     }
 }
 
-/// Passes until `cancel` completes, each starting `interval` after the one before ended. A pass that has begun
-/// is finished. `told` hears of each; a failed pass is tried again as the next.
+/// What happens to a job that goes on.
+#[derive(Debug)]
+pub enum Event {
+    /// Another job holds the lease: this one waits for it.
+    Standby {
+        /// What the other one calls itself: untrusted text.
+        holder: String,
+    },
+    /// The lease is ours.
+    Leads,
+    /// A pass ended.
+    Passed {
+        /// How.
+        result: Result<Report, CentralError>,
+        /// How long it took.
+        took: Duration,
+    },
+}
+
+/// How long the store may take to let the lease go, when the job ends.
+const RELEASE_TIME_MAX: Duration = Duration::from_secs(5);
+
+/// Passes until `cancel` completes, each starting `interval` after the one before ended, while no other job holds the
+/// lease. A pass that has begun is finished. `told` hears what happens; a failed pass is tried again as the next.
 pub async fn run_every(
     config: &Central,
     clock: &dyn Clock,
     interval: Duration,
     cancel: impl Future<Output = ()>,
-    mut told: impl FnMut(Result<Report, CentralError>),
+    mut told: impl FnMut(Event),
 ) {
+    let (standing, mut stands) = watch::channel(Standing::Unknown);
+    let (stop, stopped) = oneshot::channel();
+    // On a task of its own: a pass may take longer than a lease lasts.
+    let kept = tokio::spawn(Lease::new(&config.place, config.running.lease).keep(standing, stopped));
     tokio::pin!(cancel);
+    let mut before = Standing::Unknown;
     loop {
-        let pass = run_once(config, clock);
-        tokio::pin!(pass);
-        let cancelled = tokio::select! {
-            biased;
-            result = &mut pass => { told(result); false }
-            () = &mut cancel => true,
-        };
-        if cancelled {
-            told(pass.await);
-            return;
+        let now = stands.borrow_and_update().clone();
+        if now != before {
+            match &now {
+                Standing::Unknown => {}
+                Standing::Standby { holder } => told(Event::Standby { holder: holder.clone() }),
+                Standing::Held => told(Event::Leads),
+            }
+            before = now;
         }
+        if before == Standing::Held {
+            let started = Instant::now();
+            let pass = run_once(config, clock);
+            tokio::pin!(pass);
+            let (result, cancelled) = tokio::select! {
+                biased;
+                result = &mut pass => (result, false),
+                () = &mut cancel => (pass.await, true),
+            };
+            told(Event::Passed { result, took: started.elapsed() });
+            if cancelled {
+                break;
+            }
+        }
+        let due = async {
+            match before {
+                Standing::Held => tokio::time::sleep(interval).await,
+                _ => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            () = &mut cancel => return,
-            () = tokio::time::sleep(interval) => {}
+            () = &mut cancel => break,
+            Ok(()) = stands.changed(), if before != Standing::Held => {}
+            () = due => {}
         }
     }
+    drop(stop);
+    let _ = tokio::time::timeout(RELEASE_TIME_MAX, kept).await;
 }
 
 #[cfg(test)]
@@ -228,6 +283,7 @@ mod tests {
             views: counted(),
             renames: Vec::new(),
             retentions: Vec::new(),
+            running: Default::default(),
         };
         run_once(&config, &Noon).await.unwrap();
     }
@@ -321,7 +377,8 @@ mod tests {
         let passes = RefCell::new(0);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let stop = RefCell::new(Some(stop));
-        let told = |result: Result<Report, CentralError>| {
+        let told = |event: Event| {
+            let Event::Passed { result, .. } = event else { return };
             result.unwrap();
             *passes.borrow_mut() += 1;
             if *passes.borrow() == 3 {

@@ -1,13 +1,15 @@
 //! `logsmith compact`: the central job.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{info, warn};
 
 use super::{ConfigArg, central_config};
-use crate::central;
-use crate::clock::SystemClock;
+use crate::central::{self, Event, Metrics};
+use crate::clock::{Clock, SystemClock};
+use crate::metrics::Endpoint;
 use crate::text::ShownLines;
 
 /// Passes in quicker succession than this would only list the landing.
@@ -45,9 +47,22 @@ pub(super) async fn main(args: Args) -> anyhow::Result<ExitCode> {
             _ = interrupt.recv() => {}
         }
     };
-    let tell = |pass: Result<_, _>| match pass {
-        Ok(report) => info!("{report}"),
-        Err(error) => warn!(%error, "pass failed, trying again"),
+    let (metrics, registry) = Metrics::new();
+    // Ends with this function.
+    let mut served = tokio::task::JoinSet::new();
+    if let Some(address) = &config.running.metrics {
+        let endpoint = Endpoint::bind(address).await?;
+        info!("metrics on {}", endpoint.address());
+        served.spawn(endpoint.serve(Arc::new(registry), metrics.health()));
+    }
+    let tell = |event: Event| {
+        metrics.note(&event, SystemClock.now());
+        match event {
+            Event::Standby { holder } => info!("standing by: the lease is with {holder}"),
+            Event::Leads => info!("the lease is ours"),
+            Event::Passed { result: Ok(report), .. } => info!("{report}"),
+            Event::Passed { result: Err(error), .. } => warn!(%error, "pass failed, trying again"),
+        }
     };
     central::run_every(&config, &SystemClock, interval, stop, tell).await;
     Ok(ExitCode::SUCCESS)

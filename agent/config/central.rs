@@ -2,10 +2,12 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::time::Duration;
 
 use super::reader::{Document, Mistakes, Section};
-use super::{is_name, store};
+use super::{is_name, metrics, store};
 use crate::clock::{Day, Timestamp};
+use crate::metrics::Address;
 use crate::store::{Place, StoreOptions};
 
 /// What `logsmith compact` and `logsmith query` work on, checked.
@@ -21,7 +23,29 @@ pub struct Central {
     pub renames: Vec<Rename>,
     /// How long the rows of fleet tables are kept; those of others are kept for ever.
     pub retentions: Vec<Retention>,
+    /// How a job that goes on works beside others, and tells of itself.
+    pub running: Running,
 }
+
+/// How `logsmith compact --every` works beside others, and tells of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// How long a job that is silent holds the lease, while others stand by.
+    pub lease: Duration,
+    /// Where metrics and health are served; nowhere if `None`.
+    pub metrics: Option<Address>,
+}
+
+impl Default for Running {
+    fn default() -> Self {
+        Self { lease: LEASE, metrics: None }
+    }
+}
+
+const LEASE: Duration = Duration::from_secs(60);
+
+/// With a shorter lease a slow store would make jobs take it from each other.
+const LEASE_MIN: Duration = Duration::from_secs(1);
 
 /// How long the rows of a fleet Silver table are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,11 +112,12 @@ impl Central {
             let renames: Vec<_> = renames.into_iter().map(|section| rename(doc, section)).collect();
             let retentions = root.sections(doc, "table");
             let retentions: Vec<_> = retentions.into_iter().map(|section| retention(doc, section)).collect();
+            let running = running(doc, root);
             let (place, options) = store(doc, root)?;
             let views = views.into_iter().collect::<Option<_>>()?;
             let renames = renames.into_iter().collect::<Option<_>>()?;
             let retentions = retentions.into_iter().collect::<Option<_>>()?;
-            Some(Self { place, options, views, renames, retentions })
+            Some(Self { place, options, views, renames, retentions, running: running? })
         })
     }
 }
@@ -151,6 +176,15 @@ fn retention<'a>(doc: &mut Document<'a>, mut section: Section<'a>) -> Option<Ret
     }
     section.finish(doc);
     Some(Retention { table: name?.value, keep: keep? })
+}
+
+/// The key `lease` and the table `[metrics]`.
+fn running<'a>(doc: &mut Document<'a>, root: &mut Section<'a>) -> Option<Running> {
+    let lease = root.duration(doc, "lease").unwrap_or(LEASE);
+    if lease < LEASE_MIN {
+        root.wrong(doc, "lease", "is less than a second; write \"60s\"");
+    }
+    Some(Running { lease, metrics: metrics(doc, root)? })
 }
 
 /// The key `keep`, in whole days.

@@ -10,9 +10,10 @@ mod reader;
 mod restart;
 mod source;
 
+use crate::metrics::Address;
 use crate::store::{Place, StoreOptions};
 
-pub use central::{Central, Days, Rename, Retention, View};
+pub use central::{Central, Days, Rename, Retention, Running, View};
 pub use edge::{Edge, Rhythm};
 pub use pipeline::{Pipeline, WrongPlugin};
 pub use reader::{Mistake, Mistakes};
@@ -38,6 +39,24 @@ fn store<'a>(doc: &mut Document<'a>, section: &mut Section<'a>) -> Option<(Place
         Ok(place) => Some((place, options)),
         Err(error) => {
             doc.mistake(url.at, &url.key, error.to_string());
+            None
+        }
+    }
+}
+
+/// The key `listen` of the table `[metrics]`; `Some(None)` where there is none.
+fn metrics<'a>(doc: &mut Document<'a>, section: &mut Section<'a>) -> Option<Option<Address>> {
+    let Some(mut metrics) = section.section(doc, "metrics") else { return Some(None) };
+    let listen = metrics.string(doc, "listen");
+    if listen.is_none() {
+        metrics.missing(doc, "listen", "listen = \"127.0.0.1:9465\"");
+    }
+    metrics.finish(doc);
+    let listen = listen?;
+    match listen.value.parse() {
+        Ok(address) => Some(Some(address)),
+        Err(reason) => {
+            doc.mistake(listen.at, &listen.key, reason);
             None
         }
     }

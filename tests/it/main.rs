@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod s3;
 mod support;
 
 mod budget;
@@ -24,6 +25,7 @@ mod endurance;
 mod engine;
 mod feeds;
 mod fixtures;
+mod fleet;
 mod formats;
 mod fuzz;
 mod hostile;
@@ -47,6 +49,8 @@ mod rotation;
 mod service;
 mod shaping;
 mod shipped;
+mod standby;
+mod storms;
 mod surroundings;
 mod swap;
 mod terminal;
