@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::files::{Known, Look, Place};
+use super::known::{Known, Look, Place};
 use super::gunzip::{Gunzip, Likeness, likeness};
 use super::handles::Rank;
 use super::identity::{Fingerprint, Stat};

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::files::Known;
+use super::known::Known;
 use super::identity::{Fingerprint, HEAD_BYTES, Stat, TAIL_BYTES, Window};
 use super::members::{Damage, Members};
 use super::positions::FileKey;

@@ -9,7 +9,7 @@ use std::io;
 
 use rustix::fs::{SeekFrom, seek};
 
-use super::files::Known;
+use super::known::Known;
 use super::identity::{bytes_at, tail_at};
 use super::read::{Reading, Turn};
 use super::units::Units;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::end::Cause;
-use super::files::{Known, Place};
+use super::known::{Known, Place};
 use super::gunzip::Text;
 use super::identity::{FileId, Fingerprint};
 use super::positions::FileKey;

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use super::Tail;
 use super::end::{BIRTH_SLACK, is_in_the_making};
-use super::files::{Place, open_file};
+use super::known::{Place, open_file};
 use super::gunzip::{Stray, stray};
 use super::identity::{FileId, Fingerprint, Stat};
 use super::judge::Begin;

@@ -38,9 +38,11 @@ mod handles;
 mod holes;
 mod identity;
 mod judge;
+mod known;
 mod lines;
 mod members;
 mod missed;
+mod missing;
 mod multiline;
 mod overlap;
 mod packed;
@@ -77,10 +79,11 @@ pub use watch::{Change, Watch, WatchMode};
 
 use crate::clock::Timestamp;
 use end::Gone;
-use files::{Files, Known, Place};
+use files::Files;
 use handles::{Handles, Rank};
 use identity::FileId;
 use judge::Held;
+use known::{Known, Place};
 use missed::Vacated;
 
 /// What a tail may use.

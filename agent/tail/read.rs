@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::batch::{LineBatch, Origin, Span, SpanEnd};
 use super::encoding::Charset;
-use super::files::{Known, Partial};
+use super::known::{Known, Partial};
 use super::holes::{self, hole_at_end, hole_at_start};
 use super::identity::{bytes_at, tail_at};
 use super::lines::{Before, Stretch, Taken, TakenEnd, take_beginning, take_lines, take_open_line};

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::files::{Known, Place};
+use super::known::{Known, Place};
 use super::identity::Stat;
 use super::members::Damage;
 use super::positions::{FileRecord, Positions};

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::batch::LineBatch;
-use super::files::{Known, Look, Place};
+use super::known::{Known, Look, Place};
 use super::identity::Stat;
 use super::judge::Held;
 use super::positions::FileKey;
