@@ -195,6 +195,7 @@ pub async fn run(
     reload.opened(&chains);
     let mut tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, edge.tail_limits)?;
     tail.booted_at(clock.booted());
+    tail.unpack_in(edge.state_dir.join(state::folder::CACHE));
     let follow = if mode == RunMode::Once { Follow::UpToNow } else { Follow::On };
     let feeds = feeds::Intake::open(&edge.feeds, &restored.feeds, follow, &mut tail).await?;
     // Before anything is built on them: which tables belong together, and where files stand whose source begins at their end.

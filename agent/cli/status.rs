@@ -33,6 +33,9 @@ fn print(report: &Report) {
     }
     println!("{:<48} {:>12} {:>12} {:>12}", "FILE", "SIZE", "TAKEN", "LAG");
     report.files.iter().for_each(print_file);
+    for path in &report.passed_over {
+        println!("{}: not read: it is named as if it were compressed, and is plain text", Shown(path));
+    }
     println!("\n{:<24} {:>8} {:>12} {:>10}", "TABLE", "VERSION", "ROWS", "BYTES");
     report.tables.iter().for_each(print_table);
     report.pipelines.iter().for_each(print_pipeline);
@@ -59,6 +62,9 @@ fn print_file(file: &FileReport) {
     let size = file.size_bytes.map_or_else(|| "gone".to_owned(), |size| size.to_string());
     let path = Shown(&file.path);
     println!("{path:<48} {size:>12} {:>12} {:>12}", file.taken_bytes, file.lag_bytes);
+    if file.locked {
+        println!("  unread: the agent could never open it; it tries on");
+    }
     if let Some(damage) = &file.damage {
         println!("  damaged: {damage}; what can be read of it is read");
     }

@@ -18,7 +18,7 @@ use crate::state::folder;
 use crate::store::Place;
 use crate::table::datafile::row_count;
 use crate::table::{Cursor, Snapshot, TableError, TableVersion, log};
-use crate::tail::{FileStatus, file_status};
+use crate::tail::{FileStatus, file_status, passed_over};
 
 /// The version of the form of [`Report`].
 pub const FORMAT: u32 = 1;
@@ -36,6 +36,8 @@ pub struct Report {
     pub has_run: bool,
     /// The files that are known, by path.
     pub files: Vec<FileReport>,
+    /// Files that sources name and that are not read, since they are named as if they were compressed; they hold plain text.
+    pub passed_over: Vec<String>,
     /// The sources that read files, by name.
     pub sources: Vec<SourceReport>,
     /// The tables of the state folder: Bronze, Silver by pipeline, dead letters.
@@ -65,6 +67,8 @@ pub struct FileReport {
     pub lag_bytes: u64,
     /// What is wrong with it, if it was compressed.
     pub damage: Option<String>,
+    /// Whether the agent could never open it.
+    pub locked: bool,
 }
 
 /// The files of a source together.
@@ -169,6 +173,7 @@ pub async fn report(edge: &Edge) -> Result<Report, TableError> {
         state_dir: edge.state_dir.display().to_string(),
         has_run: false,
         files: Vec::new(),
+        passed_over: Vec::new(),
         sources: Vec::new(),
         tables: Vec::new(),
         pipelines: Vec::new(),
@@ -187,6 +192,8 @@ pub async fn report(edge: &Edge) -> Result<Report, TableError> {
     report.has_run = true;
     report.losses = restored.losses;
     report.files = files(&restored);
+    let passed = passed_over(&edge.sources).into_iter();
+    report.passed_over = passed.map(|path| path.display().to_string()).collect();
     report.sources = sources(edge, &report.files);
     report.tables.push(table(folder::BRONZE, &bronze)?);
     for pipeline in &edge.pipelines {
@@ -223,6 +230,7 @@ fn files(restored: &Restored) -> Vec<FileReport> {
         taken_bytes: file.offset,
         lag_bytes: file.lag(),
         damage: file.damage.map(|damage| damage.to_string()),
+        locked: file.is_locked,
     };
     file_status(&restored.positions).into_iter().map(report).collect()
 }

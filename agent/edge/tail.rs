@@ -21,7 +21,7 @@ use crate::pulse;
 use crate::shutdown::{Phase, Shutdown};
 use crate::tail::{Change, LineBatch, ReadOutcome, Tail, Watch};
 
-/// That a feed was read on, and nothing of it taken, is committed after this time.
+/// That a feed was read on and nothing of it taken, or that a file is gone, is committed after this time.
 const MARK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What the log entry of a commit takes, about, in bytes.
@@ -130,11 +130,13 @@ impl Stage {
         Ok(())
     }
 
-    /// Sees to it that what is in the batch is committed in time; that a feed was read on without a line may wait.
+    /// Sees to it that what is in the batch is committed in time; what else is to be told may wait.
     fn set_due(&self, open: &mut Open) {
         let wait = if open.batch.rows() > 0 { self.rhythm.interval } else { MARK_INTERVAL };
-        if open.due.is_none() && (open.batch.rows() > 0 || self.bronze.has_fed()) {
-            open.due = Some(Instant::now() + wait);
+        let has_news = open.batch.rows() > 0 || self.bronze.has_fed() || self.tail.has_departed();
+        if has_news {
+            let due = Instant::now() + wait;
+            open.due = Some(open.due.map_or(due, |earlier| earlier.min(due)));
         }
     }
 

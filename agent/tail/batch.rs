@@ -157,7 +157,11 @@ impl Rows {
 
     /// Says of the line added last that `bytes` of it were left out.
     pub(super) fn mark_cut(&mut self, bytes: u64) {
-        self.cut.push((self.views.len().saturating_sub(1), bytes));
+        let row = self.views.len().saturating_sub(1);
+        match self.cut.last_mut().filter(|(cut, _)| *cut == row) {
+            Some((_, left_out)) => *left_out += bytes,
+            None => self.cut.push((row, bytes)),
+        }
     }
 
     /// Whether the batch holds its bytes.
@@ -262,6 +266,11 @@ impl LineBatch {
             rows.mark_cut(left_out);
         }
         let _ = self.settle(origin);
+    }
+
+    /// Says of the line added last that it is torn: nobody knows how many bytes of it are missing, but one is.
+    pub(super) fn mark_torn(&mut self) {
+        self.rows.mark_cut(1);
     }
 
     /// The bytes of a span, and the rows to add its lines to.

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::known::{Known, Look, Place};
-use super::gunzip::{Gunzip, Likeness, likeness};
+use super::gunzip::{Likeness, Text, likeness};
 use super::handles::Rank;
 use super::identity::{Fingerprint, Stat};
 use super::judge::Begin;
+use super::known::{Known, Look, Place};
 use super::members::Damage;
 use super::missed::AWAITED;
 use super::positions::FileKey;
@@ -56,8 +56,8 @@ struct Copy {
 /// How a copy holds the bytes.
 enum Form {
     Plain,
-    /// By gzip. Sizes are those of the text.
-    Compressed(Option<Box<Gunzip>>, Option<Damage>),
+    /// By gzip, as this text; the stranger's size is that of what can be read of it.
+    Compressed(Text),
 }
 
 impl Tail {
@@ -89,7 +89,12 @@ impl Tail {
             }
         }
         scan.report.copies += 1;
-        self.vanished(key, unread.min(size.saturating_sub(best.stranger.stat.size)));
+        let grown = match best.form {
+            Form::Plain => 0,
+            Form::Compressed(text) => text.length.saturating_sub(size),
+        };
+        let missing = (size + grown).saturating_sub(best.stranger.stat.size);
+        self.vanished(key, missing.min(unread + grown));
         self.go_on_in(scan, key, best);
     }
 
@@ -139,7 +144,7 @@ impl Tail {
         // Generations may begin alike: as long as the bytes themselves are at hand they decide.
         let own = self.handles.get(key).filter(|_| cause == Cause::Gone && stat.size < known.offset);
         let is_copy = is_copy && own.is_none_or(|own| equal_so_far(own, &file, stat.size).unwrap_or(false));
-        let stranger = Stranger { path, source: known.source?, stat };
+        let stranger = Stranger { path, source: known.source?, stat, passed: 0 };
         is_copy.then_some(Copy { stranger, file, form: Form::Plain })
     }
 
@@ -165,25 +170,28 @@ impl Tail {
             return None;
         }
         let known = self.files.get(key)?;
+        if !self.walks.is_due(&stat, scan.now, self.scans) {
+            scan.awaited.insert(key);
+            return None;
+        }
         let (file, successor) = (stat.open(&path).ok()?, known.successor(&path));
-        let likeness = likeness(&stat, file, &known.print, known.unread(), successor.as_ref()).ok()?;
+        let walked = &mut self.counters.walked_bytes;
+        let likeness =
+            likeness(&stat, file, &known.print, known.unread(), successor.as_ref(), walked).ok()?;
         let (text, damage) = match likeness {
             Likeness::Copy(text) => (Some(text), text.damage),
             Likeness::Unclear(damage) => (None, Some(damage)),
             Likeness::Other => return None,
         };
         if is_in_the_making(&stat, damage, scan.now) {
+            self.walks.note_in_the_making(&stat);
             scan.awaited.insert(key);
             return None;
         }
-        let text = text?;
-        let (mut file, mut gunzip) = (stat.open(&path).ok()?, None);
-        if text.length > known.offset {
-            let (opened, piece) = Gunzip::open(file, &known.print, known.offset).ok()?;
-            (file, gunzip) = (piece, Some(Box::new(opened)));
-        }
-        let stranger = Stranger { path, source: known.source?, stat: Stat { size: text.length, ..stat } };
-        Some(Copy { stranger, file, form: Form::Compressed(gunzip, text.damage) })
+        let (text, file) = (text?, stat.open(&path).ok()?);
+        let stat = Stat { size: text.sound, ..stat };
+        let stranger = Stranger { path, source: known.source?, stat, passed: 0 };
+        Some(Copy { stranger, file, form: Form::Compressed(text) })
     }
 
     /// Whether the copy of a file that is gone is still being compressed: until it is whole, or nobody writes to it any
@@ -235,12 +243,12 @@ impl Tail {
         known.hole = 0;
         known.padding = 0;
         known.is_compressed = is_compressed;
-        let (gunzip, damage) = match copy.form {
-            Form::Plain => (None, None),
-            Form::Compressed(gunzip, damage) => (gunzip, damage),
+        let damage = match copy.form {
+            Form::Plain => None,
+            Form::Compressed(text) => text.damage,
         };
-        known.gunzip = gunzip;
         let rank = rank(known);
+        self.put_away(key);
         self.handles.take(key);
         if !is_compressed || rank != Rank::Idle {
             self.handles.keep(key, copy.file, rank);
@@ -302,6 +310,7 @@ impl Tail {
     /// Takes out a file that is gone, of which so many bytes were not read.
     pub(super) fn depart(&mut self, key: FileKey, unread: u64) {
         self.vanished(key, unread);
+        self.put_away(key);
         self.handles.take(key);
         self.waiting.remove(&key);
         if let Some(known) = self.files.remove(key) {

@@ -1,55 +1,94 @@
 //! A rotated file that was compressed by gzip, read on as if it were not.
 //!
 //! What is decompressed goes, a piece at a time, into a nameless file at the offsets that it has in the log, together with the
-//! first bytes and those before the offset: so all that reads and checks files works on it as it is. Between the two
-//! nothing is kept, so that it takes no more room than a piece and the line that spans it.
+//! first bytes and those before the offset: so all that reads and checks files works on it as it is. Between them nothing
+//! is kept, so that it takes no more room than a piece, the longest line, and a few KiB.
+//!
+//! Of a damaged file that is read whose checksums say that it is what was compressed: the members before the first that is
+//! damaged. In one that is cut short the last member has no checksum: what can be decompressed of that is read, and a line
+//! that the cut falls into is marked as cut. What is left out counts as vanished.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
 
+use super::identity::{Fingerprint, HEAD_BYTES, Stat, TAIL_BYTES, Window, bytes_at};
 use super::known::Known;
-use super::identity::{Fingerprint, HEAD_BYTES, Stat, TAIL_BYTES, Window};
 use super::members::{Damage, Members};
 use super::positions::FileKey;
 use super::rotation::tells;
 
 /// What is decompressed ahead of the offset.
-const PIECE_BYTES: u64 = 1 << 20;
+const PIECE_BYTES: u64 = 256 << 10;
 /// What is decompressed in one step.
 const STEP_BYTES: usize = 64 << 10;
+
+/// So many compressed files are read at one time; each takes a decompressor and a piece.
+pub(super) const AT_ONCE_MAX: usize = 4;
 
 /// How far a compressed file is decompressed.
 #[derive(Debug)]
 pub(super) struct Gunzip {
+    file: Arc<File>,
     members: Members,
+    piece: Arc<File>,
+    /// Bytes of text decompressed.
     at: u64,
+    /// Where the text ends that is to be read.
+    end: u64,
     /// Nothing more comes.
     pub(super) is_at_end: bool,
 }
 
 impl Gunzip {
-    /// Decompresses up to a piece behind `offset`; returns the nameless file, too.
-    pub(super) fn open(file: File, print: &Fingerprint, offset: u64) -> io::Result<(Self, File)> {
-        let mut gunzip = Self { members: Members::of(file), at: 0, is_at_end: false };
-        let piece = tempfile::tempfile()?;
+    /// Decompresses up to a piece behind `offset`, and not past `end`; pieces are kept in `folder`, or where the system keeps
+    /// what is temporary.
+    pub(super) fn open(
+        file: File,
+        print: &Fingerprint,
+        offset: u64,
+        end: u64,
+        folder: Option<&Path>,
+    ) -> io::Result<Self> {
+        let file = Arc::new(file);
+        let (members, piece) = (Members::of(Arc::clone(&file)), Arc::new(new_piece(folder)?));
+        let mut gunzip = Self { file, members, piece, at: 0, end, is_at_end: false };
+        let piece = Arc::clone(&gunzip.piece);
         gunzip.fill(&piece, print.tail.start(), offset + PIECE_BYTES)?;
-        Ok((gunzip, piece))
+        Ok(gunzip)
     }
 
-    /// Decompresses the next piece; it begins with what `last`, the one before it, holds from `keep` on.
-    pub(super) fn next_piece(&mut self, last: &File, keep: u64) -> io::Result<File> {
-        let piece = tempfile::tempfile()?;
-        copy(last, &piece, 0, (HEAD_BYTES as u64).min(self.at))?;
-        copy(last, &piece, keep, self.at)?;
+    /// The compressed file.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The piece to read.
+    pub(super) fn piece(&self) -> Arc<File> {
+        Arc::clone(&self.piece)
+    }
+
+    /// Decompresses the next piece. It begins with what the one before it holds from `keep` to `keep_end`, and with the last
+    /// bytes of that.
+    fn next_piece(&mut self, keep: u64, keep_end: u64, folder: Option<&Path>) -> io::Result<()> {
+        let (last, piece) = (Arc::clone(&self.piece), Arc::new(new_piece(folder)?));
+        let behind = self.at.saturating_sub(HEAD_BYTES as u64);
+        copy(&last, &piece, 0, (HEAD_BYTES as u64).min(self.at))?;
+        copy(&last, &piece, keep, keep_end.min(self.at))?;
+        copy(&last, &piece, keep.max(behind), self.at)?;
         self.fill(&piece, keep, self.at + PIECE_BYTES)?;
-        Ok(piece)
+        self.piece = piece;
+        Ok(())
     }
 
-    fn fill(&mut self, piece: &File, keep: u64, end: u64) -> io::Result<()> {
+    fn fill(&mut self, piece: &File, keep: u64, up_to: u64) -> io::Result<()> {
         let mut buffer = vec![0; STEP_BYTES];
-        while self.at < end {
-            let bytes = self.members.read(&mut buffer)?;
+        while self.at < up_to {
+            let left = self.end.saturating_sub(self.at);
+            let want = usize::try_from(left).unwrap_or(STEP_BYTES).min(STEP_BYTES);
+            let bytes = self.members.read(buffer.get_mut(..want).unwrap_or_default())?;
             if bytes.is_empty() {
                 self.is_at_end = true;
                 break;
@@ -67,14 +106,39 @@ impl Gunzip {
     }
 }
 
+fn new_piece(folder: Option<&Path>) -> io::Result<File> {
+    folder.map_or_else(tempfile::tempfile, tempfile::tempfile_in)
+}
+
+/// What came of going on to the next piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// There is more to read.
+    Piece,
+    /// All was read.
+    End,
+}
+
 impl Known {
-    /// The file to read, when all is read of `piece` and more may come: the next piece; none at the end.
-    pub(super) fn next_piece(&mut self, piece: &File) -> io::Result<Option<File>> {
-        let keep = self.print.tail.start();
+    /// Goes on to the next piece, when all is read of the last.
+    pub(super) fn next_piece(&mut self, line_bytes_max: usize, folder: Option<&Path>) -> io::Result<Next> {
+        let (keep, keep_end) = (self.print.tail.start(), self.offset + (line_bytes_max + HEAD_BYTES) as u64);
         match &mut self.gunzip {
-            Some(gunzip) if !gunzip.is_at_end => gunzip.next_piece(piece, keep).map(Some),
-            _ => Ok(None),
+            Some(gunzip) if !gunzip.is_at_end => {
+                gunzip.next_piece(keep, keep_end, folder).map(|()| Next::Piece)
+            }
+            _ => Ok(Next::End),
         }
+    }
+
+    /// Where the text ends that is to be read, if the file is compressed.
+    pub(super) fn text_end(&self) -> u64 {
+        if self.damage.is_some() { self.size } else { u64::MAX }
+    }
+
+    /// Whether the text is not whole: a line without newline at its end is torn.
+    pub(super) fn is_torn(&self) -> bool {
+        matches!(self.damage, Some(Damage::Cut | Damage::Broken))
     }
 }
 
@@ -85,8 +149,10 @@ pub(super) struct Text {
     pub(super) head: Window,
     /// Its last bytes, where it was walked through.
     end: Window,
-    /// How much can be read.
+    /// How much can be decompressed.
     pub(super) length: u64,
+    /// How much of that is to be read.
+    pub(super) sound: u64,
     pub(super) damage: Option<Damage>,
 }
 
@@ -102,14 +168,17 @@ pub(super) enum Likeness {
 }
 
 /// What a compressed file is to one of which `unread` bytes were not read, and at whose place `successor` stands.
+///
+/// Adds to `walked` how much had to be decompressed to find out.
 pub(super) fn likeness(
     stat: &Stat,
     file: File,
     print: &Fingerprint,
     unread: u64,
     successor: Option<&File>,
+    walked: &mut u64,
 ) -> io::Result<Likeness> {
-    let offset = print.tail.end();
+    let (offset, file) = (print.tail.end(), Arc::new(file));
     let beginning = Beginning::of(&file)?;
     match (beginning.is_like(print), beginning.damage) {
         (Some(true), _) => {}
@@ -121,10 +190,10 @@ pub(super) fn likeness(
     let is_noted = file.read_exact_at(&mut noted, stat.size.saturating_sub(4)).is_ok();
     if is_noted && unread == 0 && u64::from(u32::from_le_bytes(noted)) == offset & u64::from(u32::MAX) {
         let (head, end) = (Window::over(0, &beginning.bytes), Window::empty(offset));
-        return Ok(Likeness::Copy(Text { head, end, length: offset, damage: None }));
+        return Ok(Likeness::Copy(Text { head, end, length: offset, sound: offset, damage: None }));
     }
     let mut probe = Probe::of(print, None);
-    let text = walk(file, &beginning, |at, bytes| probe.see(at, bytes))?;
+    let text = walk(file, &beginning, walked, |at, bytes| probe.see(at, bytes))?;
     Ok(if probe.stands(&text, successor)? { Likeness::Copy(text) } else { Likeness::Other })
 }
 
@@ -186,7 +255,7 @@ pub(super) enum Stray {
 }
 
 /// What a compressed file is beside these files, of which the fingerprint and the size are given, and `open` gives those
-/// that are at hand. `successor` stands where they stood.
+/// that are at hand. `successor` stands where they stood. Adds to `walked` how much had to be decompressed to find out.
 ///
 /// # Errors
 /// It cannot be read.
@@ -195,12 +264,15 @@ pub(super) fn stray<'a>(
     originals: impl Iterator<Item = (Option<FileKey>, &'a Fingerprint, u64)>,
     open: impl Fn(FileKey) -> Option<File>,
     successor: Option<&File>,
+    walked: &mut u64,
 ) -> io::Result<Stray> {
+    let file = Arc::new(file);
     let head = Beginning::of(&file)?;
     // Generations of one log may begin alike.
     let alike = originals.filter(|(_, print, _)| head.is_like(print) == Some(true));
     let mut probes: Vec<_> = alike.map(|(key, print, size)| (key, Probe::of(print, Some(size)))).collect();
-    let text = walk(file, &head, |at, bytes| probes.iter_mut().for_each(|(_, probe)| probe.see(at, bytes)))?;
+    let see = |at, bytes: &[u8]| probes.iter_mut().for_each(|(_, probe)| probe.see(at, bytes));
+    let text = walk(file, &head, walked, see)?;
     for (key, probe) in probes {
         let is_copy = match key.and_then(|key| Some((key, open(key)?))) {
             Some((key, file)) if !probe.print.stands_in(&file)? => return Ok(Stray::AwaitsEndOf(key)),
@@ -223,12 +295,10 @@ struct Beginning {
 }
 
 impl Beginning {
-    fn of(file: &File) -> io::Result<Self> {
-        let (mut bytes, mut members) = (vec![0; HEAD_BYTES], Members::of(file.try_clone()?));
+    fn of(file: &Arc<File>) -> io::Result<Self> {
+        let (mut bytes, mut members) = (vec![0; HEAD_BYTES], Members::of(Arc::clone(file)));
         let len = members.read(&mut bytes)?.len();
         bytes.truncate(len);
-        // The clone moves the place at which the file is read on.
-        rustix::fs::seek(file, rustix::fs::SeekFrom::Start(0))?;
         Ok(Self { bytes, damage: members.damage() })
     }
 
@@ -241,17 +311,24 @@ impl Beginning {
 }
 
 /// Reads all of a text that begins so. It counts as damaged if it was when its beginning was read: it may be written now.
-fn walk(file: File, beginning: &Beginning, mut visit: impl FnMut(u64, &[u8])) -> io::Result<Text> {
+fn walk(
+    file: Arc<File>,
+    beginning: &Beginning,
+    walked: &mut u64,
+    mut visit: impl FnMut(u64, &[u8]),
+) -> io::Result<Text> {
     let (mut members, mut buffer, mut length) = (Members::of(file), vec![0; STEP_BYTES], 0);
     let mut last = Vec::new();
     loop {
         let bytes = members.read(&mut buffer)?;
         if bytes.is_empty() {
             let (head, end) = (Window::over(0, &beginning.bytes), Window::before(length, &last));
-            return Ok(Text { head, end, length, damage: members.damage().or(beginning.damage) });
+            let (sound, damage) = (members.sound_bytes(), members.damage().or(beginning.damage));
+            return Ok(Text { head, end, length, sound, damage });
         }
         visit(length, bytes);
         length += bytes.len() as u64;
+        *walked += bytes.len() as u64;
         last.extend_from_slice(bytes.get(bytes.len().saturating_sub(TAIL_BYTES)..).unwrap_or(bytes));
         last.drain(..last.len().saturating_sub(TAIL_BYTES));
     }
@@ -261,7 +338,7 @@ fn copy(from: &File, to: &File, start: u64, end: u64) -> io::Result<()> {
     let (mut at, mut buffer) = (start, vec![0; STEP_BYTES]);
     while at < end {
         let want = usize::try_from(end - at).unwrap_or(STEP_BYTES).min(STEP_BYTES);
-        let bytes = super::identity::bytes_at(from, at, buffer.get_mut(..want).unwrap_or_default())?;
+        let bytes = bytes_at(from, at, buffer.get_mut(..want).unwrap_or_default())?;
         if bytes.is_empty() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

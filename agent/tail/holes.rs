@@ -9,8 +9,8 @@ use std::io;
 
 use rustix::fs::{SeekFrom, seek};
 
-use super::known::Known;
 use super::identity::{bytes_at, tail_at};
+use super::known::Known;
 use super::read::{Reading, Turn};
 use super::units::Units;
 

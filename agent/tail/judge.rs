@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::end::Cause;
-use super::known::{Known, Place};
 use super::gunzip::Text;
 use super::identity::{FileId, Fingerprint};
+use super::known::{Known, Place};
 use super::positions::FileKey;
 use super::read::end_of_lines;
 use super::rotation::{HOLD, STRONG_BYTES, equal_so_far, origins};
@@ -109,7 +109,7 @@ impl Tail {
                 }
                 let stranger = here.and_then(|(source, path)| {
                     let stat = self.stat(&path).ok().flatten()?;
-                    Some(Stranger { path, source, stat })
+                    Some(Stranger { path, source, stat, passed: 0 })
                 });
                 match stranger {
                     // Under a number of its own: what it lost stands in Bronze at the offsets that are written next.
@@ -143,17 +143,28 @@ impl Tail {
     /// Compares a known file with what was read of it.
     fn standing(&mut self, key: FileKey) -> Standing {
         let Some(known) = self.files.get_mut(key) else { return Standing::Unknown };
+        if known.is_locked {
+            let is_truncated = known.looked.size < known.size;
+            return if is_truncated { Standing::Changed } else { Standing::Unknown };
+        }
         let Ok(file) = self.handles.take(key).map_or_else(|| known.open(), Ok) else {
             return Standing::Unknown;
         };
-        let stands =
-            known.print.stands_in(&file).and_then(|stands| Ok(stands && known.middle_stands_in(&file)?));
+        let stands = match known.is_compressed {
+            true => self.text_stands_in(key, &file),
+            false => known
+                .print
+                .stands_in(&file)
+                .and_then(|stands| Ok(stands && known.print.marks_stand_in(&file)?)),
+        };
         let standing = match stands {
             Ok(true) => Standing::Intact,
             Ok(false) => Standing::Changed,
             Err(_) => Standing::Unknown,
         };
-        self.handles.keep(key, file, rank(known));
+        if let Some(known) = self.files.get(key) {
+            self.handles.keep(key, file, rank(known));
+        }
         standing
     }
 
@@ -197,7 +208,7 @@ impl Tail {
         let size = copy.metadata().ok()?.len();
         let is_equal = match self.handles.get(original) {
             Some(file) => equal_so_far(file, &copy, size),
-            None => known.open_as_it_is().and_then(|file| equal_so_far(&file, &copy, size)),
+            None => known.open().and_then(|file| equal_so_far(&file, &copy, size)),
         };
         is_equal.ok()?.then_some(size)
     }
@@ -217,7 +228,7 @@ impl Tail {
 
     /// Takes up a new file.
     pub(super) fn add(&mut self, scan: &mut Scan, stranger: &Stranger, begin: Begin) {
-        let Stranger { path, source, stat } = stranger;
+        let Stranger { path, source, stat, passed } = stranger;
         let (Some(settings), Some(name)) = (self.sources.get(*source), self.names.get(*source)) else {
             return;
         };
@@ -225,6 +236,9 @@ impl Tail {
         let opened = stat.open(path).and_then(|file| {
             let offset = match (begin, settings.start_at) {
                 (Begin::AtEnd, _) => stat.size,
+                _ if *passed > 0 => {
+                    end_of_lines(&file, stat.size.min(*passed), settings.encoding.charset(&file)?)?
+                }
                 (Begin::BySource, StartAt::End) if is_first => {
                     end_of_lines(&file, stat.size, settings.encoding.charset(&file)?)?
                 }
@@ -238,7 +252,7 @@ impl Tail {
         });
         let (print, file) = match opened {
             Ok(opened) => opened,
-            Err(error) => return self.note_unreadable(scan, path, stat.id, &error),
+            Err(error) => return self.add_locked(scan, stranger, begin, &error),
         };
         let key = self.next_key;
         self.next_key = key.next();
@@ -258,15 +272,15 @@ impl Tail {
 
     /// Takes up a compressed file with this text, to be read from its beginning.
     pub(super) fn add_compressed(&mut self, scan: &mut Scan, stranger: &Stranger, text: Text) {
-        let Stranger { path, source, stat } = stranger;
+        let Stranger { path, source, stat, .. } = stranger;
         let Some(name) = self.names.get(*source) else { return };
         let key = self.next_key;
         self.next_key = key.next();
         let mut known = Known::new(key, (*source, Arc::clone(name)), path, stat, scan.now);
         known.is_compressed = true;
         known.print.head = text.head;
-        known.size = text.length;
-        known.looked.size = text.length;
+        known.size = text.sound;
+        known.looked.size = text.sound;
         known.place = Place::Rotated;
         known.seen = self.scans;
         tracing::debug!(file = %key, path = %path.display(), text_bytes = text.length, "new file, compressed");
@@ -274,6 +288,7 @@ impl Tail {
         scan.report.found += 1;
         if let Some(damage) = text.damage {
             self.note_damage(key, damage);
+            self.vanished(key, text.length - text.sound);
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::gunzip::Gunzip;
-use super::identity::{FileId, Fingerprint, Stat, births_agree, open_at_once};
+use super::identity::{FileId, Fingerprint, Stat, Window, births_agree, open_at_once};
 use super::lines::Before;
 use super::members::Damage;
 use super::positions::{FileKey, FileRecord};
@@ -65,8 +65,10 @@ pub(super) struct Known {
     pub(super) is_compressed: bool,
     /// What is wrong with it, if it was compressed.
     pub(super) damage: Option<Damage>,
-    /// How far it is decompressed, while its handle is kept.
+    /// How far it is decompressed, while it is being read.
     pub(super) gunzip: Option<Box<Gunzip>>,
+    /// It could never be opened: nothing of it is known but its size.
+    pub(super) is_locked: bool,
     /// Why it cannot be read, said once.
     pub(super) trouble: Option<io::ErrorKind>,
 }
@@ -145,6 +147,7 @@ impl Known {
             is_compressed: false,
             damage: None,
             gunzip: None,
+            is_locked: false,
             trouble: None,
         }
     }
@@ -182,6 +185,7 @@ impl Known {
             is_compressed: record.compressed,
             damage: record.damage,
             gunzip: None,
+            is_locked: record.locked,
             trouble: None,
         }
     }
@@ -202,6 +206,7 @@ impl Known {
             rotated: matches!(self.place, Place::Rotated | Place::Unlinked),
             compressed: self.is_compressed,
             damage: self.damage,
+            locked: self.is_locked,
             gone: false,
         }
     }
@@ -212,10 +217,18 @@ impl Known {
     }
 
     /// Whether a file found elsewhere, or with other content, can be this one: where births are not known, a file of
-    /// which no byte is known could be any that was given its inode. Nothing is lost by taking it for a new one.
+    /// which no byte is known could be any that was given its inode. Nothing is lost by taking it for a new one, unless its
+    /// bytes still wait to be read.
     pub(super) fn can_be(&self, stat: &Stat) -> bool {
         let is_told = self.is_seen() || (self.born.is_some() && stat.born.is_some());
-        self.is(stat) && (is_told || stat.size == 0)
+        self.is(stat) && (is_told || self.is_locked || stat.size == 0)
+    }
+
+    /// Notes that it cannot be opened, and that its first `passed` bytes are not to be read when it can be.
+    pub(super) fn lock(&mut self, passed: u64) {
+        self.is_locked = true;
+        self.offset = passed;
+        self.print.tail = Window::empty(passed);
     }
 
     /// Whether any of its bytes are known.
@@ -237,6 +250,7 @@ impl Known {
     pub(super) fn needs_reading(&self) -> bool {
         self.source.is_some()
             && !self.suspect
+            && !self.is_locked
             && self.place != Place::Dormant
             && !(self.is_compressed && self.unread() == 0)
             && (self.checked != Some(self.looked) || self.trouble.is_some())
@@ -248,11 +262,6 @@ impl Known {
         self.suspect = false;
         self.trouble = None;
         self.was_at = None;
-    }
-
-    /// Whether what was read in the middle of the file still stands in `file`; nothing of that is kept of a compressed one.
-    pub(super) fn middle_stands_in(&self, file: &File) -> io::Result<bool> {
-        Ok(self.is_compressed || self.print.marks_stand_in(file)?)
     }
 
     /// Notes that the file is read to its end and unchanged, unless it was modified so lately that its modification
@@ -282,19 +291,8 @@ impl Known {
         open_file(path)
     }
 
-    /// Opens the file at its path, if that still leads to it; if it was compressed, what is to be read of its text.
-    pub(super) fn open(&mut self) -> io::Result<File> {
-        let file = self.open_as_it_is()?;
-        if !self.is_compressed {
-            return Ok(file);
-        }
-        let (gunzip, piece) = Gunzip::open(file, &self.print, self.offset)?;
-        self.gunzip = Some(Box::new(gunzip));
-        Ok(piece)
-    }
-
     /// Opens the file at its path, if that still leads to it.
-    pub(super) fn open_as_it_is(&self) -> io::Result<File> {
+    pub(super) fn open(&self) -> io::Result<File> {
         let file = open_at_once(&self.path)?;
         match Stat::of_file(&file)? {
             Some(stat) if self.is(&stat) => Ok(file),

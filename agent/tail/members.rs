@@ -3,6 +3,8 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use flate2::bufread::GzDecoder;
 use serde::{Deserialize, Serialize};
@@ -40,7 +42,28 @@ pub(super) struct Members {
     at: At,
     /// Members begun.
     begun: usize,
+    /// Bytes of text read so far.
+    text_bytes: u64,
+    /// Bytes of text before the member that is being read.
+    text_before: u64,
     damage: Option<Damage>,
+    /// Bytes of text before the first member whose bytes are damaged.
+    sound_bytes: Option<u64>,
+}
+
+/// A file read from its beginning, wherever others read it.
+#[derive(Debug)]
+struct Input {
+    file: Arc<File>,
+    at: u64,
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
+    }
 }
 
 #[expect(
@@ -49,15 +72,22 @@ pub(super) struct Members {
 )]
 #[derive(Debug)]
 enum At {
-    Between(BufReader<File>),
-    Within(GzDecoder<BufReader<File>>),
+    Between(BufReader<Input>),
+    Within(GzDecoder<BufReader<Input>>),
     End,
 }
 
 impl Members {
-    pub(super) fn of(file: File) -> Self {
-        let at = At::Between(BufReader::with_capacity(STEP_BYTES, file));
-        Self { at, begun: 0, damage: None }
+    pub(super) fn of(file: Arc<File>) -> Self {
+        let at = At::Between(BufReader::with_capacity(STEP_BYTES, Input { file, at: 0 }));
+        Self { at, begun: 0, text_bytes: 0, text_before: 0, damage: None, sound_bytes: None }
+    }
+
+    /// How much of the text that was read is what was compressed: what stands before the first member with damaged bytes.
+    /// A member's checksum comes last, so that this is known of it only when it is over. Of one that is cut short there is
+    /// none: what can be decompressed of that counts.
+    pub(super) fn sound_bytes(&self) -> u64 {
+        self.sound_bytes.unwrap_or(self.text_bytes)
     }
 
     /// What has been found to be wrong so far; the first of it.
@@ -81,6 +111,7 @@ impl Members {
                     Ok(0) => self.at = At::Between(member.into_inner()),
                     Ok(count) => {
                         filled += count;
+                        self.text_bytes += count as u64;
                         self.at = At::Within(member);
                     }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => self.at = At::Within(member),
@@ -92,8 +123,9 @@ impl Members {
     }
 
     /// Begins the next member.
-    fn begin(&mut self, mut input: BufReader<File>) -> io::Result<At> {
+    fn begin(&mut self, mut input: BufReader<Input>) -> io::Result<At> {
         let is_first = self.begun == 0;
+        self.text_before = self.text_bytes;
         let next = next_byte(&mut input, if is_first { Zeros::Count } else { Zeros::AreSkipped })?;
         match next {
             Some(0x1f) => {
@@ -108,12 +140,13 @@ impl Members {
     }
 
     /// Goes on behind a member that ends with an error, if where it ends is known.
-    fn stumble(&mut self, mut member: GzDecoder<BufReader<File>>, error: io::Error) -> io::Result<At> {
+    fn stumble(&mut self, mut member: GzDecoder<BufReader<Input>>, error: io::Error) -> io::Result<At> {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => self.note(Damage::Cut),
             io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
                 let is_header = member.header().is_none();
                 self.note(if is_header && self.begun > 1 { Damage::Garbage } else { Damage::Broken });
+                self.sound_bytes.get_or_insert(self.text_before);
                 // Behind a checksum that does not agree the member is over; it says so when it is asked again.
                 if !is_header && matches!(member.read(&mut [0]), Ok(0)) {
                     return Ok(At::Between(member.into_inner()));
@@ -137,7 +170,7 @@ enum Zeros {
 }
 
 /// The byte that comes next, which is not taken; none at the end.
-fn next_byte(input: &mut BufReader<File>, zeros: Zeros) -> io::Result<Option<u8>> {
+fn next_byte(input: &mut BufReader<Input>, zeros: Zeros) -> io::Result<Option<u8>> {
     loop {
         let bytes = match input.fill_buf() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,

@@ -18,10 +18,10 @@ use std::time::Duration;
 
 use super::Tail;
 use super::end::{BIRTH_SLACK, is_in_the_making};
-use super::known::{Place, open_file};
 use super::gunzip::{Stray, stray};
 use super::identity::{FileId, Fingerprint, Stat};
 use super::judge::Begin;
+use super::known::{Place, open_file};
 use super::later;
 use super::positions::FileKey;
 use super::rotation::{Witness, equal_so_far, is_copy, origins};
@@ -213,6 +213,11 @@ impl Tail {
         match stat.open(path) {
             Ok(file) if self.is_unknown(&stat, &file) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Taking::Overtaken,
+            Err(error) if !is_compressed(path) && self.files.at_id(stat.id).is_none() => {
+                let stranger = Stranger { path: path.to_owned(), source: vacated.source, stat, passed: 0 };
+                self.add_locked(scan, &stranger, Begin::Anew, &error);
+                return Taking::Settled;
+            }
             Ok(_) | Err(_) => return Taking::Settled,
         }
         if is_compressed(path) {
@@ -231,7 +236,8 @@ impl Tail {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Taking::Overtaken,
             Err(_) => return Taking::Settled,
         };
-        self.meet(scan, &Stranger { path: path.to_owned(), source: vacated.source, stat }, begin);
+        let stranger = Stranger { path: path.to_owned(), source: vacated.source, stat, passed: 0 };
+        self.meet(scan, &stranger, begin);
         Taking::Settled
     }
 
@@ -267,7 +273,7 @@ impl Tail {
         let known = self.files.get(key).filter(|known| !known.is_compressed)?;
         match self.handles.get(key) {
             Some(file) => file.try_clone().ok(),
-            None => known.open_as_it_is().ok(),
+            None => known.open().ok(),
         }
     }
 
@@ -284,19 +290,29 @@ impl Tail {
         if later(written, BIRTH_SLACK) < vacated.since {
             return Taking::Settled;
         }
+        if self.walks.is_copy(&stat, self.scans) {
+            return Taking::Settled;
+        }
+        if !self.walks.is_due(&stat, scan.now, self.scans) {
+            return Taking::InTheMaking;
+        }
+        let mut walked = 0;
         let known = self.files.iter().map(|known| (Some(known.key), &known.print, known.size_seen()));
         let gone = self.gone.iter().map(|gone| &gone.print).chain([&vacated.print]);
         let gone = gone.map(|print| (None, print, print.tail.end()));
         let successor = open_file(&vacated.path);
+        let open = |key| self.open_itself(key);
         let stray = stat
             .open(path)
-            .and_then(|file| stray(file, known.chain(gone), |key| self.open_itself(key), successor.as_ref()));
+            .and_then(|file| stray(file, known.chain(gone), open, successor.as_ref(), &mut walked));
+        self.counters.walked_bytes += walked;
         match stray {
             Ok(Stray::Generation(text)) if is_in_the_making(&stat, text.damage, scan.now) => {
+                self.walks.note_in_the_making(&stat);
                 Taking::InTheMaking
             }
             Ok(Stray::Generation(text)) => {
-                let stranger = Stranger { path: path.to_owned(), source: vacated.source, stat };
+                let stranger = Stranger { path: path.to_owned(), source: vacated.source, stat, passed: 0 };
                 self.add_compressed(scan, &stranger, text);
                 Taking::Settled
             }
@@ -306,7 +322,10 @@ impl Tail {
                 }
                 Taking::Overtaken
             }
-            Ok(Stray::Copy) => Taking::Settled,
+            Ok(Stray::Copy) => {
+                self.walks.note_copy(&stat);
+                Taking::Settled
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Taking::Overtaken,
             Err(error) => {
                 self.note_unreadable(scan, path, stat.id, &error);

@@ -35,7 +35,7 @@ impl Tail {
             moved.retain(|key| !self.is_listed(scan, &listing, *key));
         }
         for key in open.into_iter().chain(moved) {
-            match self.handles.get(key).and_then(|file| self.stat_file(file)) {
+            match self.stat_open(key) {
                 Some(stat) => self.read_out(scan, key, &stat),
                 None => self.end(scan, key, Cause::Gone),
             }
@@ -86,7 +86,7 @@ impl Tail {
     }
 
     fn is_deleted(&self, key: FileKey) -> bool {
-        self.handles.get(key).and_then(|file| self.stat_file(file)).is_some_and(|stat| stat.links == 0)
+        self.stat_open(key).is_some_and(|stat| stat.links == 0)
     }
 
     /// What stands in the folders in which these files were, and in those to which a rotation may have taken them, by

@@ -15,7 +15,8 @@
 //!   there is a new file with a new key, read from 0. The bytes of the ended file that were not yet read are looked
 //!   for in a rotated copy, which goes on under the old key (see `rotation.rs`); what is found nowhere is counted.
 //! - A rotated file that is compressed by gzip goes on under its key, too (see `gunzip.rs`). Compressed files that are no
-//!   file's that was known are not read.
+//!   file's that was known are not read, nor what is only named so; that is told (see `passed.rs`).
+//! - What could never be opened is followed all the same (see `locked.rs`).
 //! - The offset never passes bytes that were not taken, and a record never runs ahead of the rows.
 //! - Offsets count the bytes of the file, whatever its encoding (see `encoding.rs`).
 //! - Two paths with one inode are one file. Equal content is not identity.
@@ -25,7 +26,8 @@
 //!
 //! Memory: about a kilobyte for each file that exists, and one more of marks for each that was read since the start; the
 //! batch; one megabyte for searching the end of an over-long
-//! line. Open files: [`TailLimits::open_files_max`] and one; deleted ones among them hold no more disk space than
+//! line. Open files: [`TailLimits::open_files_max`] and one, and two for each of the few compressed ones that are read at one
+//! time; deleted ones among them hold no more disk space than
 //! [`TailLimits::deleted_bytes_max`].
 
 mod batch;
@@ -40,12 +42,14 @@ mod identity;
 mod judge;
 mod known;
 mod lines;
+mod locked;
 mod members;
 mod missed;
 mod missing;
 mod multiline;
 mod overlap;
 mod packed;
+mod passed;
 mod positions;
 mod read;
 mod rotation;
@@ -56,6 +60,8 @@ mod status;
 mod tests;
 mod turns;
 mod units;
+mod unpack;
+mod walks;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
@@ -70,6 +76,7 @@ pub use identity::{Fingerprint, Window};
 pub use members::Damage;
 pub use multiline::{Multiline, Rule, RuleError};
 pub use overlap::{Overlap, overlaps};
+pub use passed::passed_over;
 pub use positions::{FileKey, FileRecord, Positions, Told};
 pub use scan::ScanReport;
 pub use source::{Exclude, FileGlob, GlobError, Source, StartAt};
@@ -85,6 +92,7 @@ use identity::FileId;
 use judge::Held;
 use known::{Known, Place};
 use missed::Vacated;
+use walks::Walks;
 
 /// What a tail may use.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +150,8 @@ pub struct TailCounters {
     pub hole_bytes: u64,
     /// Rotated files that gzip compressed and that are damaged; what can be read of them is read.
     pub damaged_files: u64,
+    /// Bytes decompressed to find out which files compressed ones are.
+    pub walked_bytes: u64,
     /// Failed attempts to read a file; what is there is read when it succeeds again.
     pub failed_reads: u64,
 }
@@ -154,6 +164,12 @@ pub struct Tail {
     limits: TailLimits,
     files: Files,
     handles: Handles,
+    /// Compressed files that are being read.
+    unpacking: BTreeSet<FileKey>,
+    /// Where what is decompressed is kept, if that is given.
+    pieces_folder: Option<PathBuf>,
+    /// What was found out about compressed files.
+    walks: Walks,
     /// Files that may be copies of others that stand; nothing of them is read.
     held: HashMap<FileId, Held>,
     /// Files to read, in turn.
@@ -164,8 +180,10 @@ pub struct Tail {
     departed: BTreeMap<FileKey, FileRecord>,
     /// Files that are gone, the last first.
     gone: VecDeque<Gone>,
-    /// Files that could not be opened when they were first seen.
+    /// Compressed files that could not be opened.
     unreadable: HashMap<FileId, io::ErrorKind>,
+    /// Files that are passed over for their names, and were looked at.
+    passed: HashSet<FileId>,
     /// Folders whose change may change what is read.
     folders: BTreeSet<PathBuf>,
     /// Folders that are out of sight, and since when.
@@ -227,12 +245,16 @@ impl Tail {
             limits,
             files,
             handles: Handles::new(limits.open_files_max),
+            unpacking: BTreeSet::new(),
+            pieces_folder: None,
+            walks: Walks::default(),
             held: HashMap::new(),
             queue: VecDeque::new(),
             waiting: BTreeSet::new(),
             departed: BTreeMap::new(),
             gone: VecDeque::new(),
             unreadable: HashMap::new(),
+            passed: HashSet::new(),
             folders: BTreeSet::new(),
             away: BTreeMap::new(),
             vacated: Vec::new(),
@@ -255,6 +277,11 @@ impl Tail {
         self.booted = booted;
     }
 
+    /// Says where to keep what is decompressed of files that are being read: nameless files of a piece each, few at one time.
+    pub fn unpack_in(&mut self, folder: PathBuf) {
+        self.pieces_folder = Some(folder);
+    }
+
     /// The records that changed since the last call, for the commit of the batch just filled. Not empty without rows
     /// when files were found, moved or are gone: such a state wants a commit too, with the next batch or in due time.
     ///
@@ -267,6 +294,11 @@ impl Tail {
             files.insert(known.key, known.record());
         }
         Told::new(self.next_key, self.started.clone(), files.into_values())
+    }
+
+    /// Whether files are gone of which [`Tail::moved`] has not told yet.
+    pub fn has_departed(&self) -> bool {
+        !self.departed.is_empty()
     }
 
     /// The records of all files, for the commit that restates them, which needs no earlier one. To be called in place of

@@ -79,6 +79,9 @@ pub struct FileRecord {
     /// What is wrong with it, if it was compressed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<Damage>,
+    /// It could never be opened: nothing of it is known but its size.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub locked: bool,
     /// The file is gone: the record ends here.
     #[serde(default, skip_serializing_if = "is_false")]
     pub gone: bool,

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use super::batch::{LineBatch, Origin, Span, SpanEnd};
 use super::encoding::Charset;
-use super::known::{Known, Partial};
 use super::holes::{self, hole_at_end, hole_at_start};
 use super::identity::{bytes_at, tail_at};
+use super::known::{Known, Partial};
 use super::lines::{Before, Stretch, Taken, TakenEnd, take_beginning, take_lines, take_open_line};
 use super::multiline::{Rest, take_records};
 use super::source::{RestEnd, Source};
@@ -70,7 +70,7 @@ fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result
         && known.print.renew_head(reading.file)?
         && known.print.end_stands_in(reading.file)?
         // Written to, and no longer: perhaps rewritten. That is rare enough for a closer look.
-        && (span.len > begin || known.middle_stands_in(reading.file)?);
+        && (span.len > begin || known.is_compressed || known.print.marks_stand_in(reading.file)?);
     if !is_same {
         reading.settle(known);
         return Ok(Turn::Changed);
@@ -101,10 +101,16 @@ fn take(known: &mut Known, reading: &mut Reading<'_>, need: usize) -> io::Result
                 before: taken.before,
                 ..stretch
             };
+            let rows = reading.batch.rows();
             taken = match &reading.source.multiline {
                 None => joined(taken, take_open_line(reading.batch, rest)),
                 Some(rule) => joined(taken, take_records(reading.batch, rest, rule, Rest::IsTaken)),
             };
+            if known.is_torn() && rest_end == RestEnd::InLine && reading.batch.rows() > rows {
+                reading.batch.mark_torn();
+                taken.cut_lines += 1;
+                taken.cut_bytes += 1;
+            }
         }
     } else {
         known.partial = None;

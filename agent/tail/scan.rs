@@ -1,14 +1,13 @@
 //! Finding out which files there are.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::known::{Look, Place};
 use super::identity::{FileId, Stat, births_agree};
 use super::judge::Begin;
+use super::known::{Look, Place};
 use super::missed::Vacated;
 use super::positions::FileKey;
 use super::source::{Walk, is_compressed};
@@ -48,6 +47,8 @@ pub(super) struct Stranger {
     pub(super) path: PathBuf,
     pub(super) source: usize,
     pub(super) stat: Stat,
+    /// So many of its first bytes are not to be read: they stood there when its source was first started.
+    pub(super) passed: u64,
 }
 
 /// One scan's findings on the way.
@@ -90,6 +91,7 @@ impl Tail {
             self.look_at(&mut scan, source, path);
         }
         self.look_for_missing(&mut scan);
+        self.try_locked(&mut scan);
         self.bound_deleted(&mut scan);
         self.look_into_changed();
         self.judge_suspects(&mut scan);
@@ -105,11 +107,13 @@ impl Tail {
         }
         self.look_for_missed(&mut scan);
         self.held.retain(|_, held| held.scan == self.scans);
+        self.walks.forget_others(self.scans);
         self.started.extend(self.sources.iter().map(|source| source.name.clone()));
         self.queue_changed();
         scan.report.held = self.held.len();
         scan.report.known = self.files.len();
-        scan.report.unreadable = self.unreadable.len();
+        let locked = self.files.iter().filter(|known| known.is_locked).count();
+        scan.report.unreadable = locked + self.unreadable.len();
         scan.report
     }
 
@@ -144,14 +148,14 @@ impl Tail {
     /// All paths that the sources include, those of the first source first; a path may come more than once.
     fn walk(&mut self, scan: &mut Scan) -> Vec<(usize, PathBuf)> {
         let mut folders = BTreeSet::new();
-        let mut paths = Vec::new();
+        let (mut paths, mut passed) = (Vec::new(), Vec::new());
         for (at, source) in self.sources.iter().enumerate() {
             let mut walk = Walk::default();
             source.include.iter().for_each(|glob| glob.walk(&mut walk));
             folders.extend(walk.folders);
             for path in walk.paths.into_iter().filter(|path| !source.excludes(path)) {
                 if is_compressed(&path) {
-                    scan.report.compressed += 1;
+                    passed.push(path);
                 } else {
                     paths.push((at, path));
                 }
@@ -160,6 +164,8 @@ impl Tail {
         let targets = self.files.iter().filter_map(|known| known.target.as_deref()?.parent());
         folders.extend(targets.map(Path::to_owned));
         self.folders = folders;
+        scan.report.compressed = passed.len();
+        self.tell_passed_over(&passed);
         paths
     }
 
@@ -171,7 +177,8 @@ impl Tail {
             Some(known) if known.can_be(&stat) && !known.is_compressed => {
                 let (key, is_moved) = (known.key, *known.path != *path);
                 // A file known as empty may have been written to, copied and truncated since it was last looked at.
-                let may_have_held = !known.is_seen() && known.looked.modified != stat.modified;
+                let may_have_held =
+                    !known.is_seen() && !known.is_locked && known.looked.modified != stat.modified;
                 known.source = Some(source);
                 known.source_name =
                     self.names.get(source).map_or_else(|| Arc::clone(&known.source_name), Arc::clone);
@@ -184,7 +191,7 @@ impl Tail {
                 }
             }
             known => {
-                match known.map(|known| (known.key, known.is_seen())) {
+                match known.map(|known| (known.key, known.is_seen() || known.is_locked)) {
                     Some((key, false)) => {
                         self.vacate(key, scan.now);
                         self.depart(key, 0);
@@ -194,7 +201,7 @@ impl Tail {
                     None => {}
                 }
                 if scan.met.insert(stat.id) {
-                    scan.strangers.push(Stranger { path, source, stat });
+                    scan.strangers.push(Stranger { path, source, stat, passed: 0 });
                 }
             }
         }
@@ -236,6 +243,9 @@ impl Tail {
             known.grown = scan.now;
         }
         known.looked = Look::of(stat);
+        if known.is_locked {
+            known.size = known.size_seen();
+        }
     }
 
     /// Notes that a known file was found at another path, unless it still stands at the one that is known, too.
@@ -261,7 +271,13 @@ impl Tail {
     /// are its own. Its first bytes are noted: by them a copy can be told before anything is read.
     pub(super) fn hold_fast(&mut self, key: FileKey) {
         let Some(known) = self.files.get_mut(key) else { return };
+        if known.gunzip.is_some() {
+            return;
+        }
         let Ok(file) = self.handles.take(key).map_or_else(|| known.open(), Ok) else { return };
+        if known.is_compressed {
+            return self.handles.keep(key, file, rank(known));
+        }
         let head = known.print.head;
         match known.print.stands_in(&file).and_then(|stands| Ok(stands && known.print.renew_head(&file)?)) {
             Ok(true) => {
@@ -295,9 +311,5 @@ impl Tail {
             return Ok(Stat::of_path(path)?.map(|stat| Stat { born: None, ..stat }));
         }
         Stat::of_path(path)
-    }
-
-    pub(super) fn stat_file(&self, file: &File) -> Option<Stat> {
-        Stat::of_file(file).ok().flatten()
     }
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::known::{Known, Place};
 use super::identity::Stat;
+use super::known::{Known, Place};
 use super::members::Damage;
 use super::positions::{FileRecord, Positions};
 
@@ -21,6 +21,8 @@ pub struct FileStatus {
     pub offset: u64,
     /// What is wrong with it, if it was compressed.
     pub damage: Option<Damage>,
+    /// The agent could never open it.
+    pub is_locked: bool,
 }
 
 impl FileStatus {
@@ -47,6 +49,7 @@ fn status(record: FileRecord) -> FileStatus {
         source,
         offset,
         damage: known.damage,
+        is_locked: known.is_locked,
         size: stat.filter(|stat| known.is(stat)).map(|stat| text_size.unwrap_or(stat.size)),
     }
 }

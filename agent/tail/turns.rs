@@ -5,11 +5,13 @@ use std::io;
 use std::path::Path;
 
 use super::batch::LineBatch;
-use super::known::{Known, Look, Place};
+use super::gunzip::Next;
 use super::identity::Stat;
 use super::judge::Held;
+use super::known::{Known, Look, Place};
 use super::positions::FileKey;
 use super::read::{self, Reading, Turn};
+use super::unpack::Opened;
 use super::{Tail, TailCounters, later, rank};
 use crate::clock::Timestamp;
 
@@ -87,11 +89,22 @@ impl Tail {
 
     /// Gives one file its turn; returns how many bytes were looked at.
     fn turn(&mut self, key: FileKey, batch: &mut LineBatch, now: Timestamp) -> u64 {
+        let has_room = self.has_room_to_unpack(key);
         let Some(known) = self.files.get_mut(key) else { return 0 };
         known.queued = false;
         let Some(source) = known.source.and_then(|source| self.sources.get(source)) else { return 0 };
-        let mut file = match self.handles.take(key).map_or_else(|| known.open(), Ok) {
-            Ok(file) => file,
+        let folder = self.pieces_folder.as_deref();
+        let opened = match known.is_compressed {
+            true if !has_room => {
+                known.queued = true;
+                self.queue.push_back(key);
+                return 0;
+            }
+            true => known.piece(folder, || self.handles.take(key)).map(Opened::Piece),
+            false => self.handles.take(key).map_or_else(|| known.open(), Ok).map(Opened::File),
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
             Err(error) => {
                 self.rescan |= error.kind() == io::ErrorKind::NotFound && !known.suspect;
                 known.suspect |= error.kind() == io::ErrorKind::NotFound;
@@ -99,10 +112,14 @@ impl Tail {
                 return 0;
             }
         };
+        if known.is_compressed {
+            self.unpacking.insert(key);
+        }
         let (rows, offset) = (batch.rows(), known.offset);
-        let mut turn = source.encoding.charset(&file).and_then(|charset| {
+        let file = opened.file();
+        let mut turn = source.encoding.charset(file).and_then(|charset| {
             let mut reading = Reading {
-                file: &file,
+                file,
                 source,
                 charset,
                 batch,
@@ -114,12 +131,9 @@ impl Tail {
             read::turn(known, &mut reading)
         });
         if let Ok(Turn::End(bytes)) = turn {
-            turn = known.next_piece(&file).map(|piece| match piece {
-                Some(piece) => {
-                    file = piece;
-                    Turn::More(bytes)
-                }
-                None => Turn::End(bytes),
+            turn = known.next_piece(source.line_bytes_max, folder).map(|next| match next {
+                Next::Piece => Turn::More(bytes),
+                Next::End => Turn::End(bytes),
             });
         }
         self.counters.lines += (batch.rows() - rows) as u64;
@@ -131,8 +145,10 @@ impl Tail {
                 0
             }
         };
-        if let Some(known) = self.files.get(key) {
-            self.handles.keep(key, file, rank(known));
+        match (opened, self.files.get(key)) {
+            (Opened::File(file), Some(known)) => self.handles.keep(key, file, rank(known)),
+            (Opened::Piece(_), Some(known)) if known.queued => {}
+            _ => self.put_away(key),
         }
         bytes
     }
@@ -219,7 +235,7 @@ impl Tail {
         let held = self.held.values().filter_map(Held::due);
         let open = self.handles.iter().filter_map(|(key, _)| self.files.get(key));
         let unlinked = open.filter_map(|known| self.end_due(known));
-        last_lines.chain(held).chain(unlinked).min()
+        last_lines.chain(held).chain(unlinked).chain(self.walks.due()).min()
     }
 
     /// When a file to which no path leads, and of which all is read that can be, is over if nothing more is written.

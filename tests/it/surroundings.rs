@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -143,23 +144,38 @@ fn a_file_seen_twice_through_a_bind_mount_is_read_once() {
     assert_eq!(arrived(&host), (0..30).collect::<Vec<_>>());
 }
 
+const NOBODY: u32 = 65_534;
+
+/// A host whose agent runs as somebody who may not read all that root may, with the agent's binary.
+fn host_of_nobody() -> Host {
+    let host = Host::new("builtin:json");
+    // Who may not look into our build folder.
+    fs::copy(env!("CARGO_BIN_EXE_logsmith"), host.path("logsmith")).unwrap();
+    fs::set_permissions(host.path(""), Permissions::from_mode(0o755)).unwrap();
+    succeed(Command::new("chown").args(["-R", "65534:65534"]).arg(host.path("")));
+    host
+}
+
+/// A subcommand as that user.
+fn as_nobody(host: &Host, arguments: &[&str]) -> Command {
+    let mut command = Command::new(host.path("logsmith"));
+    command.args(arguments).arg("-c").arg(host.path("edge.toml"));
+    command.uid(NOBODY).gid(NOBODY).env("LOGSMITH_LOG", "warn");
+    command
+}
+
+/// Makes a file root's, with these permissions.
+fn give_to_root(host: &Host, name: &str, mode: u32) {
+    succeed(Command::new("chown").arg("0:0").arg(host.path(name)));
+    fs::set_permissions(host.path(name), Permissions::from_mode(mode)).unwrap();
+}
+
 #[test]
 fn a_file_whose_permission_is_lost_and_regained_is_read_when_it_can_be() {
-    use std::os::unix::process::CommandExt;
-    const NOBODY: u32 = 65_534;
-    let host = Host::new("builtin:json");
+    let host = host_of_nobody();
     append(&host, "logs/a.log", 0..10);
-    // Root may read anything: the agent runs as somebody else, who may not look into our build folder.
-    fs::copy(env!("CARGO_BIN_EXE_logsmith"), host.path("logsmith")).unwrap();
-    let open_to_all =
-        |name: &str| fs::set_permissions(host.path(name), Permissions::from_mode(0o755)).unwrap();
-    open_to_all("");
-    succeed(Command::new("chown").args(["-R", "65534:65534"]).arg(host.path("")));
     let run = |expected: u64| {
-        let mut command = Command::new(host.path("logsmith"));
-        command.args(["run", "--once", "-c"]).arg(host.path("edge.toml"));
-        command.uid(NOBODY).gid(NOBODY).env("LOGSMITH_LOG", "warn");
-        let output = command.output().unwrap();
+        let output = as_nobody(&host, &["run", "--once"]).output().unwrap();
         let said = crate::support::text(&output);
         assert!(output.status.success(), "{said}");
         assert_eq!(arrived(&host), (0..expected).collect::<Vec<_>>());
@@ -169,15 +185,59 @@ fn a_file_whose_permission_is_lost_and_regained_is_read_when_it_can_be() {
     append(&host, "logs/a.log", 10..20);
     append(&host, "logs/b.log", 20..30);
     for name in ["logs/a.log", "logs/b.log"] {
-        succeed(Command::new("chown").arg("0:0").arg(host.path(name)));
-        fs::set_permissions(host.path(name), Permissions::from_mode(0o600)).unwrap();
+        give_to_root(&host, name, 0o600);
     }
     let said = run(10);
     assert!(said.contains("cannot be read") && said.contains("a.log") && said.contains("b.log"), "{said}");
     for name in ["logs/a.log", "logs/b.log"] {
-        fs::set_permissions(host.path(name), Permissions::from_mode(0o644)).unwrap();
+        give_to_root(&host, name, 0o644);
     }
     run(30);
+}
+
+/// A file that could never be opened was forgotten when it was rotated or removed, and nothing told what it had held.
+#[test]
+fn regression_a_file_that_could_never_be_opened_is_read_under_its_rotated_name_or_counted_when_it_is_gone() {
+    let host = host_of_nobody();
+    host.edit(|edge| edge.replace("logs/*.log*", "logs/*.log"));
+    let make = |name: &str, numbers| {
+        append(&host, name, numbers);
+        give_to_root(&host, name, 0o600);
+    };
+    make("logs/gone.log", 0..10);
+    make("logs/rotated.log", 10..20);
+    make("logs/truncated.log", 20..30);
+    make("logs/gone_while_stopped.log", 30..40);
+    let telling = |file: &str| {
+        let log = fs::File::create(host.path(file)).unwrap();
+        Agent::start(as_nobody(&host, &["run"]).stdout(Stdio::null()).stderr(log))
+    };
+    let status = || succeed(&mut host.edge(&["status"]));
+    let agent = telling("told");
+    let locked = "unread: the agent could never open it";
+    eventually("the files are known", || status().matches(locked).count() == 4);
+    fs::rename(host.path("logs/rotated.log"), host.path("logs/rotated.log.1")).unwrap();
+    append(&host, "logs/rotated.log", 40..50);
+    fs::remove_file(host.path("logs/gone.log")).unwrap();
+    OpenOptions::new().write(true).open(host.path("logs/truncated.log")).unwrap().set_len(9).unwrap();
+    eventually("what is gone is counted", || {
+        status().contains(&format!("files vanished unread: 2 ({} B)", 10 * 8 + 10 * 9))
+    });
+    stop(agent);
+    fs::remove_file(host.path("logs/gone_while_stopped.log")).unwrap();
+    give_to_root(&host, "logs/rotated.log.1", 0o644);
+    let agent = telling("told_later");
+    eventually("the rotated file is read", || host.added("state/bronze") == 20);
+    eventually("what is gone is counted", || status().contains("files vanished unread: 3 (260 B)"));
+    stop(agent);
+    assert_eq!(arrived(&host), (10..20).chain(40..50).collect::<Vec<_>>());
+    let told = fs::read_to_string(host.path("told")).unwrap();
+    for name in ["gone.log", "truncated.log"] {
+        let lines = |what: &str| told.lines().filter(|l| l.contains(name) && l.contains(what)).count();
+        assert_eq!(lines("bytes vanished from a file before they were read"), 1, "{told}");
+        // What stands there after a truncate is another file.
+        assert!((1..=2).contains(&lines("file cannot be read")), "{told}");
+    }
 }
 
 #[test]

@@ -41,7 +41,8 @@ fn status_tells_programs_how_far_a_host_is() {
     let file = &seen["files"][0];
     let path = host.path("logs/a.log");
     let wanted = json!({
-        "path": path, "source": "app", "size_bytes": 43, "taken_bytes": 43, "lag_bytes": 0, "damage": null
+        "path": path, "source": "app", "size_bytes": 43, "taken_bytes": 43, "lag_bytes": 0, "damage": null,
+        "locked": false
     });
     assert_eq!(*file, wanted);
     assert_fields(&seen["tables"][0], "name version rows bytes");
