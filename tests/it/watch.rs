@@ -35,7 +35,7 @@ fn status_tells_programs_how_far_a_host_is() {
     let seen = status(&host);
     assert_fields(
         &seen,
-        "format host state_dir has_run files sources tables pipelines losses disk configuration_refused",
+        "format host state_dir has_run files passed_over sources tables pipelines losses disk configuration_refused",
     );
     assert_eq!((&seen["format"], &seen["host"]), (&json!(1), &json!("h1")));
     let file = &seen["files"][0];
