@@ -34,11 +34,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use notes::{About, Note};
+use notes::{About, Note, Noted};
 use reload::Reload;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{Instrument, info, info_span};
+use tracing::{Instrument, error, info, info_span};
 
 use crate::bronze;
 use crate::clock::Clock;
@@ -86,6 +86,14 @@ pub enum EdgeError {
         pipeline: String,
         /// What is wrong with the plugin.
         source: PluginError,
+    },
+    /// A data file is damaged; what comes after it waits.
+    #[error("{stage} holds {UNTIL_BACK}: {source}")]
+    Damaged {
+        /// The stage.
+        stage: String,
+        /// Which file, and what settles it.
+        source: Box<TableError>,
     },
     /// A source that is no file cannot be opened.
     #[error(transparent)]
@@ -215,8 +223,10 @@ pub async fn run(
     let spawn_sync = |stages: &mut JoinSet<_>, sync: Option<Sync>, end, progress: &Arc<Progress>| {
         let Some(sync) = sync else { return };
         let span = info_span!("sync", table = sync.name);
+        let folder = sync.silver.place().path().filename().unwrap_or_default().to_owned();
+        let unput = Note::new(About::Unput, &edge.state_dir, &folder);
         let name = format!("sync {}", sync.name);
-        let stage = sync_stage(sync, end, Arc::clone(progress), Arc::clone(&clock), shutdown.clone());
+        let stage = sync_stage(sync, end, Arc::clone(progress), unput, Arc::clone(&clock), shutdown.clone());
         stages.spawn(pulses.attend(&name, stage).instrument(span));
     };
     for (((silver, onward), chain), (pipeline, offers)) in
@@ -246,7 +256,7 @@ pub async fn run(
         let span = info_span!("transform", pipeline = pipeline.name);
         let stage = async move {
             let result = stage.run(upstream).await;
-            if matches!(result, Ok(()) | Err(EdgeError::Held { .. })) {
+            if matches!(result, Ok(()) | Err(EdgeError::Held { .. } | EdgeError::Damaged { .. })) {
                 ended.send_replace(true);
             }
             result
@@ -315,7 +325,7 @@ pub async fn run(
         match stages.join_next().await {
             None => break Ok(()),
             Some(Ok(Ok(()))) => {}
-            Some(Ok(Err(error @ EdgeError::Held { .. }))) => held = Some(error),
+            Some(Ok(Err(error @ (EdgeError::Held { .. } | EdgeError::Damaged { .. })))) => held = Some(error),
             Some(Ok(Err(error))) => break Err(error),
             Some(Err(error)) => break Err(error.into()),
         }
@@ -343,6 +353,7 @@ async fn sync_stage(
     mut state: Sync,
     mut silver_end: watch::Receiver<bool>,
     progress: Arc<Progress>,
+    mut unput: Note,
     clock: Arc<dyn Clock>,
     mut shutdown: Shutdown,
 ) -> Result<(), EdgeError> {
@@ -350,16 +361,33 @@ async fn sync_stage(
     loop {
         let ended = *silver_end.borrow_and_update();
         versions.mark_unchanged();
-        if sync(&mut state, clock.as_ref(), &mut shutdown).await? == Synced::Stopped {
-            return Ok(());
-        }
+        let damaged = match sync(&mut state, clock.as_ref(), &mut shutdown).await {
+            Ok(Synced::Stopped) => return Ok(()),
+            Ok(Synced::UpTo(_)) => {
+                unput.clear();
+                None
+            }
+            Err(error @ TableError::DamagedFile { .. }) => Some(error),
+            Err(error) => return Err(error.into()),
+        };
         Progress::set(&progress.synced, state.cursor);
+        let is_held = damaged.is_some();
+        if let Some(source) = damaged {
+            if unput.note(&format!("{UNTIL_BACK}: {source}")) == Noted::New {
+                error!(error = %source, "nothing more is put");
+            }
+            if ended || shutdown.phase() == Phase::Expired {
+                let stage = format!("putting `{}`", state.name);
+                return Err(EdgeError::Damaged { stage, source: source.into() });
+            }
+        }
         if ended || shutdown.phase() == Phase::Expired {
             return Ok(());
         }
         tokio::select! {
-            _ = pulse::resting(versions.changed()) => {}
+            _ = pulse::resting(versions.changed()), if !is_held => {}
             _ = silver_end.changed() => {}
+            () = pulse::resting(tokio::time::sleep(RETRY_INTERVAL)), if is_held => {}
         }
     }
 }
@@ -374,6 +402,9 @@ async fn sleep_until(at: Option<tokio::time::Instant>) {
 
 /// The disk budget holds so many batches at least, so that one of them cannot exceed it.
 const BUDGET_BATCHES: u64 = 32;
+
+/// How long a hold for the sake of a damaged data file lasts.
+const UNTIL_BACK: &str = "until a data file is back, or given up";
 
 /// How long to wait before trying again what only a person, or a restart of something else, can mend.
 const RETRY_INTERVAL: Duration = Duration::from_secs(30);

@@ -41,6 +41,8 @@ pub mod folder {
     pub const CACHE: &str = "cache";
     /// Notes on pipelines that hold.
     pub const HELD: &str = "held";
+    /// Notes on tables of which nothing is put.
+    pub const UNPUT: &str = "unput";
     /// Notes on what a running agent did not take.
     pub const REFUSED: &str = "refused";
 }
@@ -304,6 +306,8 @@ async fn take_up(
         Err(error) => return Err(StateError::Silver(error)),
     };
     let start = match opening {
+        // What came before is nowhere any more.
+        Opening::AdoptReplay | Opening::AdoptSkip if matches!(error, OpenError::Missed { .. }) => oldest,
         Opening::AdoptReplay => oldest,
         Opening::AdoptSkip => around.bronze.version(),
         Opening::Strict | Opening::Adopt => {
@@ -339,21 +343,37 @@ async fn start_of_missing(
 
 async fn oldest_whole(bronze: &LocalTable) -> Result<TableVersion, TableError> {
     match Snapshot::load(bronze.place()).await? {
-        Some(snapshot) => whole_after(bronze.place(), &snapshot).await,
+        Some(snapshot) => whole_after(bronze.place(), &snapshot, GivenUp::Settled).await,
         None => Ok(TableVersion(0)),
     }
+}
+
+/// What data files are to [`whole_after`] that were lost and then given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenUp {
+    /// Gone, as those that have expired.
+    Gone,
+    /// As good as there: whoever goes on passes over them alone.
+    Settled,
 }
 
 /// The version before the oldest one from which on all of the Bronze table that `snapshot` shows is still there.
 ///
 /// # Errors
 /// The store failed, or the log is damaged.
-pub async fn whole_after(place: &Place, snapshot: &Snapshot) -> Result<TableVersion, TableError> {
-    let live: HashSet<String> = snapshot.files()?.into_iter().map(|add| add.path).collect();
+pub async fn whole_after(
+    place: &Place,
+    snapshot: &Snapshot,
+    given_up: GivenUp,
+) -> Result<TableVersion, TableError> {
+    let mut there: HashSet<String> = snapshot.files()?.into_iter().map(|add| add.path).collect();
     let mut oldest = snapshot.version();
     while oldest.0 > 0 {
         let Some(entry) = log::read(place, oldest).await? else { break };
-        if !entry.adds.iter().all(|add| live.contains(&add.path)) {
+        if given_up == GivenUp::Settled {
+            there.extend(whole::given_up(&entry));
+        }
+        if !entry.adds.iter().all(|add| there.contains(&add.path)) {
             break;
         }
         oldest = TableVersion(oldest.0 - 1);

@@ -64,7 +64,7 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
         if left == 0 || args.date.as_deref().is_some_and(|wanted| day != Some(wanted)) {
             continue;
         }
-        for batch in datafile::read(&place, snapshot.version(), &add.path).await? {
+        for batch in datafile::read_local(&place, &add.path).await? {
             let rows = chosen(&batch, args)?;
             let rows = rows.slice(0, rows.num_rows().min(left));
             left -= rows.num_rows();

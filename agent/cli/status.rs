@@ -86,10 +86,13 @@ fn print_pipeline(pipeline: &PipelineReport) {
     );
     println!("  rows {rows}, dropped on purpose {dropped}, dead letters {dead_letters}");
     if let Some(reason) = held {
-        println!("  HOLDS until its plugin is mended or replaced: {}", ShownLines(reason));
+        println!("  HOLDS {}", ShownLines(reason));
     }
     if let Some(reason) = refused {
         println!("  REFUSED, and the plugins before run on: {}", ShownLines(reason));
+    }
+    if let Some(reason) = uploads.as_ref().and_then(|uploads| uploads.held.as_ref()) {
+        println!("  PUTS NOTHING {}", ShownLines(reason));
     }
     match uploads {
         None => println!("  not put anywhere: no central store is configured"),

@@ -17,6 +17,8 @@ use crate::transform::{Chain, Dead, Fingerprint, PluginError, Verdicts};
 pub(super) enum Held {
     /// The plugin fails on everything; Bronze keeps the lines until it is mended.
     Plugin(PluginError),
+    /// A data file is damaged; what comes after it waits until it is back, or given up.
+    Damaged(TableError),
     Failed(EdgeError),
 }
 
@@ -63,12 +65,12 @@ pub(super) async fn version(
     let mut judged = Vec::new();
     for add in entry.adds.iter().filter(|add| add.data_change) {
         let day = day_of(bronze, entry.version, add)?;
-        let batches = match datafile::read(bronze, entry.version, &add.path).await {
+        let batches = match datafile::read_local(bronze, &add.path).await {
             Err(_) if datafile::is_given_up(bronze, &add.path).await? => {
                 error!(file = add.path, "a data file of Bronze was given up; its lines have no verdict");
                 continue;
             }
-            batches => batches?,
+            batches => batches.map_err(Held::Damaged)?,
         };
         for batch in batches {
             let lines = choose(&batch)?;

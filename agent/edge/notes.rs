@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 
 use tracing::warn;
 
-use crate::state::folder;
+use crate::state::{folder, replaced_name};
 
 /// What a note is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum About {
     /// A pipeline that holds.
     Held,
+    /// A Silver table of which nothing is put.
+    Unput,
     /// Plugins, or a configuration, that are there and were not taken.
     Refused,
 }
@@ -21,6 +23,7 @@ impl About {
     fn file(self, state_dir: &Path, name: &str) -> PathBuf {
         let folder = match self {
             Self::Held => folder::HELD,
+            Self::Unput => folder::UNPUT,
             Self::Refused => folder::REFUSED,
         };
         state_dir.join(folder).join(name)
@@ -45,7 +48,7 @@ pub(super) enum Noted {
 }
 
 impl Note {
-    /// On the pipeline, or the [`CONFIGURATION`], `name`; one that a process before left is taken away.
+    /// On the pipeline, the folder of a Silver table, or the [`CONFIGURATION`], `name`; one that a process before left is taken away.
     pub(super) fn new(about: About, state_dir: &Path, name: &str) -> Self {
         let mut note = Self { file: about.file(state_dir, name), text: Some(String::new()) };
         note.clear();
@@ -77,6 +80,16 @@ impl Note {
 /// Why `pipeline` held when its agent last tried, if it did.
 pub fn held_reason(state_dir: &Path, pipeline: &str) -> Option<String> {
     fs::read_to_string(About::Held.file(state_dir, pipeline)).ok()
+}
+
+/// Why nothing of what `pipeline` made is put, if there is a reason: of its table, or of one that was replaced.
+pub fn unput_reason(state_dir: &Path, pipeline: &str) -> Option<String> {
+    let notes = fs::read_dir(state_dir.join(folder::UNPUT)).ok()?.flatten();
+    let names = notes.filter_map(|note| note.file_name().into_string().ok());
+    let mut names: Vec<String> =
+        names.filter(|name| name == pipeline || replaced_name(name) == Some(pipeline)).collect();
+    names.sort();
+    names.iter().find_map(|name| fs::read_to_string(About::Unput.file(state_dir, name)).ok())
 }
 
 /// Why the plugins that are configured for `pipeline` now are not those that run, if they are not.

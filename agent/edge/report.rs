@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::housekeeping::disk_use;
-use super::notes::{held_reason, refused_configuration, refused_reason};
+use super::notes::{held_reason, refused_configuration, refused_reason, unput_reason};
 use crate::bronze::{Losses, Restored};
 use crate::config::Edge;
 use crate::silver::Ledger;
@@ -144,6 +144,8 @@ pub struct UploadReport {
     pub waiting_objects: u64,
     /// What they take.
     pub waiting_bytes: u64,
+    /// Why they are not put, if a data file is damaged.
+    pub held: Option<String>,
 }
 
 /// What the state folder takes.
@@ -213,7 +215,7 @@ pub async fn report(edge: &Edge) -> Result<Report, TableError> {
             waiting,
             held: held_reason(&edge.state_dir, &pipeline.name),
             refused: refused_reason(&edge.state_dir, &pipeline.name),
-            uploads: uploads(edge, &place, &silver, &ledger).await?,
+            uploads: uploads(edge, &pipeline.name, &place, &silver, &ledger).await?,
         });
     }
     if let Some(dead) = Snapshot::load(&root.join(folder::DEAD_LETTER)).await? {
@@ -270,6 +272,7 @@ async fn waiting(bronze: &Place, judged: i64, newest: TableVersion) -> Result<Wa
 
 async fn uploads(
     edge: &Edge,
+    pipeline: &str,
     place: &Place,
     silver: &Snapshot,
     ledger: &Ledger,
@@ -284,5 +287,6 @@ async fn uploads(
         objects_made: ledger.rows.seq.map_or(0, |seq| seq.0),
         waiting_objects: queue.objects,
         waiting_bytes: queue.bytes,
+        held: unput_reason(&edge.state_dir, pipeline),
     }))
 }

@@ -234,7 +234,7 @@ async fn find(
     chosen: impl Fn(&RecordBatch) -> bool,
 ) -> Result<Option<(Add, RecordBatch)>, TableError> {
     for add in snapshot.files()?.into_iter().filter(|add| may_hold(add, id)) {
-        for batch in datafile::read(place, snapshot.version(), &add.path).await? {
+        for batch in datafile::read_local(place, &add.path).await? {
             let wanted = [("file", id.file), ("offset", id.offset)].map(|(name, value)| {
                 let column = batch.column_by_name(name)?.as_primitive_opt::<Int64Type>()?;
                 Some(column.iter().map(|found| Some(found == Some(value))).collect::<BooleanArray>())

@@ -12,7 +12,7 @@ use super::judge::{self, Held, JudgedLines, of_sources};
 use super::notes::{Note, Noted};
 use super::offer::{Offer, Offers};
 use super::swap::{SAMPLE_ROWS_MAX, SAMPLE_VERSIONS_MAX, try_in_shadow};
-use super::{EdgeError, Progress, RETRY_INTERVAL, sleep_until};
+use super::{EdgeError, Progress, RETRY_INTERVAL, UNTIL_BACK, sleep_until};
 use crate::clock::Clock;
 use crate::config::Rhythm;
 use crate::failpoint::{self, Failpoint};
@@ -83,17 +83,29 @@ impl Stage {
                         continue;
                     }
                     self.commit(&mut open).await?;
-                    if self.held.note(&error.to_string()) == Noted::New {
+                    if self.held.note(&format!("until its plugin is mended or replaced: {error}"))
+                        == Noted::New
+                    {
                         error!(%error, "plugin is broken, the pipeline holds; Bronze keeps its lines");
                     }
                     if ended {
                         return Err(EdgeError::Held { pipeline: self.silver.name, source: error });
                     }
-                    tokio::select! {
-                        () = pulse::resting(tokio::time::sleep(RETRY_INTERVAL)) => {}
-                        _ = bronze_end.changed() => {}
-                        () = self.offers.made() => {}
+                    self.wait_for_change(&mut bronze_end).await;
+                    continue;
+                }
+                Err(Held::Damaged(error)) => {
+                    self.commit(&mut open).await?;
+                    if self.held.note(&format!("{UNTIL_BACK}: {error}")) == Noted::New {
+                        error!(%error, "the pipeline holds; Bronze keeps what comes after");
                     }
+                    if ended {
+                        return Err(EdgeError::Damaged {
+                            stage: format!("pipeline `{}`", self.silver.name),
+                            source: error.into(),
+                        });
+                    }
+                    self.wait_for_change(&mut bronze_end).await;
                     continue;
                 }
             }
@@ -110,6 +122,15 @@ impl Stage {
                 _ = bronze_end.changed() => {}
                 () = self.offers.made() => {}
             }
+        }
+    }
+
+    /// Waits for what may end a hold.
+    async fn wait_for_change(&mut self, bronze_end: &mut watch::Receiver<bool>) {
+        tokio::select! {
+            () = pulse::resting(tokio::time::sleep(RETRY_INTERVAL)) => {}
+            _ = bronze_end.changed() => {}
+            () = self.offers.made() => {}
         }
     }
 
@@ -194,7 +215,7 @@ impl Stage {
             let Some(entry) = log::read(place, version).await? else { break };
             for add in entry.adds.iter().filter(|add| add.data_change) {
                 // What every pipeline has judged may have expired.
-                let Ok(batches) = datafile::read(place, version, &add.path).await else { continue };
+                let Ok(batches) = datafile::read_local(place, &add.path).await else { continue };
                 for batch in batches {
                     let lines = of_sources(&batch, &self.sources)?;
                     let lines = lines.slice(0, lines.num_rows().min(rows_left));
@@ -216,7 +237,8 @@ impl Stage {
             let place = self.bronze.place();
             let Some(entry) = log::read(place, version).await? else { return Ok(false) };
             for add in entry.adds.iter().filter(|add| add.data_change) {
-                for batch in datafile::read(place, version, &add.path).await? {
+                let Ok(batches) = datafile::read_local(place, &add.path).await else { continue };
+                for batch in batches {
                     let lines = of_sources(&batch, &self.sources)?;
                     let lines = lines.slice(0, lines.num_rows().min(PROBE_ROWS_MAX));
                     let passed = tokio::task::block_in_place(|| self.chain.apply(&lines));

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use deltalake::kernel::Action;
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::error;
 
 use super::{Opening, StateError, folder};
@@ -13,6 +13,15 @@ use crate::config::Edge;
 use crate::store::Place;
 use crate::table::verify::{snapshot, verify};
 use crate::table::{LocalTable, log};
+
+/// What a commit calls the data files that it gives up.
+const GIVEN_UP: &str = "givenUp";
+
+/// The data files that a commit gives up.
+pub(super) fn given_up(entry: &log::Entry) -> impl Iterator<Item = String> {
+    let paths = entry.info.get(GIVEN_UP).and_then(Value::as_array);
+    paths.into_iter().flatten().filter_map(|path| path.as_str().map(str::to_owned))
+}
 
 /// Looks at all tables. Data files that are lost are given up where the folder is adopted with what is missing.
 ///
@@ -56,8 +65,9 @@ async fn give_up_lost(place: &Place, at: &Path, opening: Opening, now: Timestamp
         return Err(StateError::Lost { folder: at.to_owned(), files, first });
     }
     error!(table = %at.display(), files, "data files are lost, and given up");
+    let paths: Vec<String> = lost.iter().map(|remove| remove.path.clone()).collect();
     let mut actions: Vec<Action> = lost.into_iter().map(Action::Remove).collect();
-    actions.push(log::commit_info("ADOPT", json!({ "lostFiles": files }), now));
+    actions.push(log::commit_info("ADOPT", json!({ GIVEN_UP: paths }), now));
     LocalTable::open(place, &snapshot)?.commit(&actions).await?;
     Ok(())
 }

@@ -18,7 +18,7 @@ use crate::silver::generation::Unit;
 use crate::silver::{Object, Verdict};
 use crate::store::{Place, Put};
 use crate::table::cursor::IDLE_VERSIONS_MAX;
-use crate::table::{Cursor, Entry, LocalTable, TableError, TableVersion, datafile, log};
+use crate::table::{Cursor, Digest, Entry, LocalTable, TableError, TableVersion, datafile, log};
 
 /// One Silver table on its way to the landing.
 #[derive(Debug)]
@@ -50,34 +50,50 @@ pub enum Synced {
 /// Puts the objects of all versions after the cursor, trying until it is done or `shutdown` ends the waiting.
 ///
 /// # Errors
-/// The local table failed; a failing central store is waited for instead.
+/// The local table failed; a failing central store is waited for instead. What comes before a damaged data file is put all
+/// the same.
 pub async fn sync(
     state: &mut Sync,
     clock: &dyn Clock,
     shutdown: &mut Shutdown,
 ) -> Result<Synced, TableError> {
     let newest = state.silver.version();
-    let mut put = 0_usize;
-    for number in state.cursor.0 + 1..=newest.0 {
-        let version = TableVersion(number);
-        let place = state.silver.place();
-        let Some(entry) = log::read(place, version).await? else {
-            return Err(TableError::missing(place, version));
-        };
-        for (local, name, object) in objects(state, &entry)? {
-            if put_one(state, &local, version, &name, &object, shutdown).await? == Attempt::Stopped {
-                return Ok(Synced::Stopped);
-            }
-            put += 1;
-        }
+    let (mut put, mut upto) = (0_usize, state.cursor);
+    let ended = put_after(state, newest, &mut put, &mut upto, shutdown).await;
+    if matches!(ended, Ok(Attempt::Stopped)) {
+        return Ok(Synced::Stopped);
     }
-    if put > 0 || newest.0 - state.cursor.0 >= IDLE_VERSIONS_MAX {
+    if put > 0 || upto.0 - state.cursor.0 >= IDLE_VERSIONS_MAX {
         let info = log::commit_info("SYNC", json!({ "objects": put }), clock.now());
-        let committed = state.silver.commit(&[Cursor::Sync.at(newest.as_cursor()), info]).await?;
+        let committed = state.silver.commit(&[Cursor::Sync.at(upto.as_cursor()), info]).await?;
         // Our own commit holds nothing to put; but a verdict may have come in between.
-        state.cursor = if committed == newest.next() { committed } else { newest };
+        state.cursor = if committed == upto.next() { committed } else { upto };
     }
-    Ok(Synced::UpTo(newest))
+    ended.map(|_| Synced::UpTo(newest))
+}
+
+/// Puts the objects of the versions after the cursor up to `newest`; counts them in `put`, and notes in `upto` up to where
+/// all are put.
+async fn put_after(
+    state: &Sync,
+    newest: TableVersion,
+    put: &mut usize,
+    upto: &mut TableVersion,
+    shutdown: &mut Shutdown,
+) -> Result<Attempt, TableError> {
+    while *upto < newest {
+        let version = upto.next();
+        let place = state.silver.place();
+        let entry = log::read(place, version).await?.ok_or_else(|| TableError::missing(place, version))?;
+        for (local, name, object) in objects(state, &entry)? {
+            if put_one(state, &local, &name, &object, shutdown).await? == Attempt::Stopped {
+                return Ok(Attempt::Stopped);
+            }
+            *put += 1;
+        }
+        *upto = version;
+    }
+    Ok(Attempt::Put)
 }
 
 /// The objects of one Silver version: where the file lies, the object's name, and what the verdict says of it.
@@ -112,13 +128,15 @@ enum Attempt {
 async fn put_one(
     state: &Sync,
     local: &Place,
-    version: TableVersion,
     name: &ObjectName,
     object: &Object,
     shutdown: &mut Shutdown,
 ) -> Result<Attempt, TableError> {
-    let bytes = match local.get(&object.path).await? {
-        Some(bytes) => bytes,
+    let damaged = |reason: &dyn std::fmt::Display| TableError::damaged_file(local, &object.path, reason);
+    let bytes = match local.get(&object.path).await.map_err(|error| damaged(&error))? {
+        Some(bytes) if Digest::of(&bytes) == object.digest => bytes,
+        // Under a name that promises other bytes they would be refused for good.
+        Some(_) => return Err(damaged(&"its bytes are not those that were committed")),
         None if name.stream.table == DEAD_LETTER => {
             // Their table was lost and adopted anew. The gap in the stream tells central.
             error!(seq = object.seq.0, file = object.path, "dead letters are lost, and cannot be put");
@@ -129,11 +147,7 @@ async fn put_one(
             return Ok(Attempt::Put);
         }
         None => {
-            return Err(TableError::Entry {
-                table: local.url().to_string(),
-                version,
-                reason: format!("data file {} is missing", object.path),
-            });
+            return Err(damaged(&"it is missing"));
         }
     };
     tokio::task::block_in_place(|| failpoint::reached(Failpoint::Put));

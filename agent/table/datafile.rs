@@ -258,6 +258,16 @@ pub async fn read(place: &Place, version: TableVersion, path: &str) -> Result<Ve
     })
 }
 
+/// Like [`read`], of a local table.
+///
+/// # Errors
+/// [`TableError::DamagedFile`], also where the file is missing.
+pub async fn read_local(place: &Place, path: &str) -> Result<Vec<RecordBatch>, TableError> {
+    let damaged = |reason: &dyn fmt::Display| TableError::damaged_file(place, path, reason);
+    let bytes = place.get(path).await.map_err(|error| damaged(&error))?;
+    decode(bytes.ok_or_else(|| damaged(&"it is missing"))?).map_err(|error| damaged(&error))
+}
+
 /// Whether a data file that a consumer has yet to read was given up: it is lost, and the table no longer has it.
 /// Nothing else takes a file away before its consumers have read it.
 ///

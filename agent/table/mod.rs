@@ -109,6 +109,19 @@ pub enum TableError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A data file of a local table cannot be read, or is not the one that was committed.
+    #[error(
+        "{file}: this data file is damaged: {reason}.\n\
+         Put it back from a backup. Or move it away, and settle that it is lost:\n  \
+         logsmith adopt -c CONFIG --missing skip     gives up what was in it\n  \
+         logsmith fresh -c CONFIG                    sets the whole state folder aside and begins anew"
+    )]
+    DamagedFile {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Rows could not be encoded or decoded as Parquet.
     #[error("{file}: cannot {operation} rows: {source}")]
     Parquet {
@@ -147,6 +160,11 @@ impl TableError {
     /// Something of the local table at `place` is damaged.
     pub fn damaged(place: &Place, version: TableVersion, what: &'static str, reason: String) -> Self {
         Self::Damaged { table: place.url().to_string(), version, what, reason }
+    }
+
+    /// The data file `path` of the local table at `place` is damaged.
+    pub fn damaged_file(place: &Place, path: &str, reason: impl fmt::Display) -> Self {
+        Self::DamagedFile { file: format!("{}{path}", place.url()), reason: reason.to_string() }
     }
 
     /// An entry that a local table must have is not there.

@@ -6,7 +6,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Host, python, read_back, succeed, text};
+use serde_json::Value;
+
+use crate::support::{Host, eventually, fail, python, read_back, succeed, text};
 
 /// What happens to a file.
 #[derive(Clone, Copy, Debug)]
@@ -77,12 +79,16 @@ fn check(host: &Host, case: &str) -> Result<(), String> {
         return Err(said[0].clone());
     }
     let rows = &read_back(&[(host.path("state/silver/app"), &["message"])])[0];
+    assert_messages(rows, (0..700).map(|n| format!("m{n}")).collect(), case);
+    Ok(())
+}
+
+/// Asserts that the rows are these messages, each once.
+fn assert_messages(rows: &[Value], mut wanted: Vec<String>, case: &str) {
     let mut messages: Vec<&str> = rows.iter().map(|row| row["message"].as_str().unwrap()).collect();
     messages.sort_unstable();
-    let mut wanted: Vec<String> = (0..700).map(|n| format!("m{n}")).collect();
     wanted.sort();
     assert_eq!(messages, wanted, "{case}");
-    Ok(())
 }
 
 /// Puts the tables and the log file back as they were when `whole` was made of them.
@@ -262,4 +268,107 @@ fn a_lost_or_damaged_checkpoint_is_refused_once_entries_below_it_are_gone() {
             assert!(said.contains("the checkpoint of version"), "{said}");
         }
     }
+}
+
+/// A host whose lines are in Bronze and not judged yet; 300 before them are in Silver.
+fn host_that_has_not_judged() -> Host {
+    let host = Host::new("builtin:json");
+    append(&host, 0..300);
+    succeed(&mut host.edge(&["run", "--once"]));
+    host.edit(|edge| edge.replace("silver_interval = \"200ms\"", "silver_interval = \"1h\""));
+    let mut agent = host.start();
+    append(&host, 300..600);
+    eventually("the lines are in Bronze", || host.added("state/bronze") == 600);
+    agent.kill();
+    host
+}
+
+fn newest_data_file(host: &Host, table: &str) -> PathBuf {
+    let written = |file: &PathBuf| fs::metadata(file).unwrap().modified().unwrap();
+    data_files(host, table).into_iter().max_by_key(written).unwrap()
+}
+
+fn assert_says_what_is_damaged(said: &str, file: &Path) {
+    let name = file.file_name().unwrap().to_str().unwrap();
+    assert!(said.contains(name) && said.contains("this data file is damaged"), "{said}");
+    assert!(said.contains("logsmith adopt -c CONFIG --missing skip"), "{said}");
+    assert!(said.contains("logsmith fresh -c CONFIG"), "{said}");
+}
+
+/// The agent ended at each start, in the decoder's own words.
+#[test]
+fn a_damaged_data_file_of_bronze_holds_its_pipeline_until_it_is_back_or_given_up() {
+    for damage in [Damage::Torn, Damage::Emptied, Damage::FilledWithNuls] {
+        let host = host_that_has_not_judged();
+        let file = newest_data_file(&host, "bronze");
+        let bytes = fs::read(&file).unwrap();
+        damage.strike(&file);
+        append(&host, 600..700);
+        for _ in 0..2 {
+            assert_says_what_is_damaged(&fail(&mut host.edge(&["run", "--once"])), &file);
+        }
+        let mut agent = host.start();
+        let status = || succeed(&mut host.edge(&["status"]));
+        eventually("the pipeline holds", || status().contains("HOLDS"));
+        assert_says_what_is_damaged(&status(), &file);
+        append(&host, 700..800);
+        eventually("reading goes on", || host.added("state/bronze") == 800);
+        assert!(agent.is_running());
+        agent.stop();
+        let wanted: Vec<String> = match damage {
+            Damage::Torn => {
+                fs::write(&file, &bytes).unwrap();
+                (0..800).map(|n| format!("m{n}")).collect()
+            }
+            _ => {
+                fs::rename(&file, host.path("damaged.parquet")).unwrap();
+                succeed(&mut host.edge(&["adopt", "--missing", "skip"]));
+                (0..300).chain(600..800).map(|n| format!("m{n}")).collect()
+            }
+        };
+        succeed(&mut host.edge(&["run", "--once"]));
+        assert_messages(&host.read("state/silver/app", &["message"]), wanted, &format!("{damage:?}"));
+    }
+}
+
+/// Damaged bytes went to central, under the name that promises others.
+#[test]
+fn a_damaged_data_file_of_silver_never_reaches_central_and_holds_nothing_but_its_own_stream() {
+    let host = Host::new("builtin:json");
+    host.leave_central();
+    append(&host, 0..300);
+    succeed(&mut host.edge(&["run", "--once"]));
+    append(&host, 300..600);
+    succeed(&mut host.edge(&["run", "--once"]));
+    let file = newest_data_file(&host, "silver/app");
+    let bytes = fs::read(&file).unwrap();
+    let mut flipped = bytes.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    fs::write(&file, flipped).unwrap();
+    host.configure("builtin:json", "\n[[pipeline]]\nname = \"two\"\nplugin = \"builtin:json\"\n");
+
+    for _ in 0..2 {
+        assert_says_what_is_damaged(&fail(&mut host.edge(&["run", "--once"])), &file);
+    }
+    let mut agent = host.start();
+    let status = || succeed(&mut host.edge(&["status"]));
+    eventually("nothing is put", || status().contains("PUTS NOTHING"));
+    assert_says_what_is_damaged(&status(), &file);
+    append(&host, 600..700);
+    eventually("both pipelines go on", || {
+        ["state/silver/app", "state/silver/two"].iter().all(|table| host.added(table) == 700)
+    });
+    assert!(agent.is_running());
+    agent.stop();
+    succeed(&mut host.central(&["compact"]));
+    let messages = |numbers: std::ops::Range<u32>| numbers.map(|n| format!("m{n}")).collect::<Vec<_>>();
+    assert_messages(&host.read("lake/silver/app", &["message"]), messages(0..300), "what came before it");
+    assert_messages(&host.read("lake/silver/two", &["message"]), messages(0..700), "the other pipeline");
+    assert!(!host.path("lake/quarantine").exists());
+
+    fs::write(&file, bytes).unwrap();
+    succeed(&mut host.edge(&["run", "--once"]));
+    assert!(!status().contains("PUTS NOTHING"));
+    succeed(&mut host.central(&["compact"]));
+    assert_messages(&host.read("lake/silver/app", &["message"]), messages(0..700), "all of it");
 }

@@ -57,7 +57,7 @@ fn status_tells_programs_how_far_a_host_is() {
     }
     assert_fields(&pipeline["waiting"], "versions lines bytes");
     let uploads = &pipeline["uploads"];
-    assert_fields(uploads, "url version put_up_to objects_made waiting_objects waiting_bytes");
+    assert_fields(uploads, "url version put_up_to objects_made waiting_objects waiting_bytes held");
     let made = fs::read_dir(host.path("state/silver/app")).unwrap().chain(dead_files(&host));
     let made = made.flat_map(|entry| parquet_bytes(&entry.unwrap().path())).sum::<u64>();
     assert_eq!(uploads["waiting_bytes"], json!(made));

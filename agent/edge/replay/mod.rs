@@ -96,6 +96,7 @@ impl From<Held> for ReplayError {
     fn from(held: Held) -> Self {
         match held {
             Held::Plugin(error) => Self::Plugin(error),
+            Held::Damaged(error) => Self::Table(error),
             Held::Failed(error) => Self::Edge(error),
         }
     }
@@ -222,11 +223,7 @@ impl<'a> Chosen<'a> {
 }
 
 fn decoded(place: &Place, path: &str, bytes: bytes::Bytes) -> Result<Vec<RecordBatch>, TableError> {
-    datafile::decode(bytes).map_err(|source| TableError::Parquet {
-        file: format!("{}{path}", place.url()),
-        operation: "decode",
-        source,
-    })
+    datafile::decode(bytes).map_err(|error| TableError::damaged_file(place, path, error))
 }
 
 /// The file and the offset of each row's line, which tell it from all others.

@@ -2,7 +2,7 @@
 
 use super::{Places, ReplayError, Request, Since};
 use crate::silver::{Counts, Live, Scope, live};
-use crate::state::whole_after;
+use crate::state::{GivenUp, whole_after};
 use crate::sync::landing::BronzeRange;
 use crate::table::{Cursor, Snapshot, TableError, TableVersion, log};
 
@@ -49,7 +49,7 @@ impl Range {
         let bronze_id = bronze.id()?;
         let cursor = silver.cursor(&Cursor::Bronze(bronze_id.clone())).await?.unwrap_or(0);
         let cursor = TableVersion(cursor.unsigned_abs());
-        let gone = whole_after(&places.bronze, &bronze).await?;
+        let gone = whole_after(&places.bronze, &bronze, GivenUp::Gone).await?;
         let mut live = live::read(&places.silver, silver.version(), &bronze_id, cursor).await?;
         live.retain(|live| live.bronze.first > gone);
         let Some(oldest) = live.first().map(|live| live.bronze.first) else {
