@@ -32,6 +32,7 @@ pub mod generate;
 #[cfg(feature = "central")]
 pub mod gold;
 pub mod lock;
+pub mod logging;
 pub mod memory;
 pub mod metrics;
 pub mod pulse;
