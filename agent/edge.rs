@@ -7,6 +7,8 @@
 mod feeds;
 mod housekeeping;
 mod judge;
+mod lookout;
+mod meters;
 mod notes;
 mod offer;
 mod reload;
@@ -34,6 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use meters::Meters;
 use notes::{About, Note, Noted};
 use reload::Reload;
 use tokio::sync::watch;
@@ -45,6 +48,7 @@ use crate::clock::Clock;
 use crate::config::{Edge, Pipeline};
 use crate::feed::{FeedError, Follow};
 use crate::memory;
+use crate::metrics::{Endpoint, MetricsError, Registry};
 use crate::pulse::{self, Pulses};
 use crate::shutdown::{Phase, Shutdown};
 use crate::state::{self, Onward, Opening, State, StateError};
@@ -98,6 +102,9 @@ pub enum EdgeError {
     /// A source that is no file cannot be opened.
     #[error(transparent)]
     Feed(#[from] FeedError),
+    /// Metrics cannot be served.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// The sources cannot be read.
     #[error(transparent)]
     Tail(#[from] TailError),
@@ -193,6 +200,10 @@ pub async fn run(
             .map_err(|source| EdgeError::Plugin { pipeline: "all".to_owned(), source })
     };
     let engine = new_engine()?;
+    let endpoint = match &edge.metrics {
+        Some(address) => Some(Endpoint::bind(address).await?),
+        None => None,
+    };
     let mut reload = Reload::new(edge, engine.clone());
     drop(open_chains(edge, &new_engine()?)?);
     memory::give_back();
@@ -212,16 +223,23 @@ pub async fn run(
     bronze.commit(None, &mut tail, now).await?;
     memory::give_back();
     info!(state = %edge.state_dir.display(), host = edge.host, "agent started");
+    if let Some(endpoint) = &endpoint {
+        info!("metrics on {}", endpoint.address());
+    }
 
     let mut stages: JoinSet<Result<(), EdgeError>> = JoinSet::new();
     let pulses = Pulses::default();
+    let mut registry = Registry::default();
+    let meters = Meters::new(&mut registry, now);
+    let mut syncs = Vec::new();
     let (room, room_seen) = watch::channel(Room::default());
     let charged = Charged::default();
     let (bronze_ended, bronze_end) = watch::channel(false);
     let bronze_table = Arc::clone(bronze.table());
     let mut upkept = Vec::new();
-    let spawn_sync = |stages: &mut JoinSet<_>, sync: Option<Sync>, end, progress: &Arc<Progress>| {
+    let mut spawn_sync = |stages: &mut JoinSet<_>, sync: Option<Sync>, end, progress: &Arc<Progress>| {
         let Some(sync) = sync else { return };
+        syncs.push(meters.syncs.of(&sync));
         let span = info_span!("sync", table = sync.name);
         let folder = sync.silver.place().path().filename().unwrap_or_default().to_owned();
         let unput = Note::new(About::Unput, &edge.state_dir, &folder);
@@ -249,6 +267,7 @@ pub async fn run(
             offers,
             held: Note::new(About::Held, &edge.state_dir, &pipeline.name),
             refused: Note::new(About::Refused, &edge.state_dir, &pipeline.name),
+            meters: meters.pipelines.of(&pipeline.name),
             shutdown: shutdown.clone(),
             clock: Arc::clone(&clock),
         };
@@ -280,6 +299,15 @@ pub async fn run(
             .collect(),
         shutdown: shutdown.clone(),
     };
+    let lookout = lookout::Lookout {
+        bronze: Arc::clone(&bronze_table),
+        progress: watchdog.pipelines.clone(),
+        pipelines: meters.pipelines.clone(),
+        syncs,
+        clock: Arc::clone(&clock),
+    };
+    let files = edge.sources.iter().map(|source| source.name.as_str());
+    let source_names = files.chain(edge.feeds.iter().map(|feed| feed.name.as_str()));
     let stage = tail::Stage {
         pipelines: watchdog.pipelines.iter().map(|(_, progress)| Arc::clone(progress)).collect(),
         batch_bytes_max: edge.bronze_flush.bytes_max.min(edge.disk_budget_bytes / BUDGET_BATCHES),
@@ -292,6 +320,8 @@ pub async fn run(
         is_held: false,
         room: room_seen,
         charged: Arc::clone(&charged),
+        meters: meters.sources.of(source_names),
+        counted: tokio::time::Instant::now(),
         clock: Arc::clone(&clock),
     };
     let stopped = shutdown.clone();
@@ -310,13 +340,23 @@ pub async fn run(
         central: edge.central.is_some(),
         room,
         charged,
+        host: meters.host.clone(),
         clock,
     };
     let (upkeep_stopper, upkeep_stopped) = watch::channel(false);
     let reload = match mode {
-        RunMode::Follow => Some(tokio::spawn(reload.run(upkeep_stopped.clone()))),
+        RunMode::Follow => Some(tokio::spawn(reload.run(meters.host.clone(), upkeep_stopped.clone()))),
         RunMode::Once => None,
     };
+    // These end with this function, however it ends.
+    let mut served = JoinSet::new();
+    if let Some(endpoint) = endpoint {
+        served.spawn(lookout.run());
+        served.spawn(
+            endpoint
+                .serve(Arc::new(registry), lookout::health(&meters, edge, pulses.clone(), shutdown.clone())),
+        );
+    }
     let upkeep = pulses.attend("housekeeping", upkeep.run(upkeep_stopped));
     let upkeep = tokio::spawn(upkeep.instrument(info_span!("housekeeping")));
     let watchdog = tokio::spawn(watchdog.run());

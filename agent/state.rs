@@ -26,7 +26,7 @@ use crate::silver::open::{self, OpenError, Surroundings};
 use crate::silver::unput::{Unput, unput};
 use crate::silver::{DeadLetters, Ledger, Silver};
 use crate::store::{self, Place};
-use crate::sync::Sync;
+use crate::sync::{Puts, Sync};
 use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, housekeeping, log, verify};
 
 /// The folders below the state folder.
@@ -197,6 +197,7 @@ impl Onward {
             dead_letters: dead_letters.table().place().clone(),
             central: central.clone(),
             cursor: synced,
+            puts: Puts::default(),
         });
         Ok(Self { followed, synced, sync })
     }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use super::pipeline::{ChainJudge, Pipeline, pipelines};
 use super::reader::{Document, Found, Mistakes, Section};
 use super::source::{STDIN, Sources, sources};
-use super::{is_name, store};
+use super::{is_name, metrics, store};
 use crate::feed::Feed;
+use crate::metrics::Address;
 use crate::store::Place;
 use crate::tail::{Source, TailLimits};
 use crate::transform::FileOwner;
@@ -38,6 +39,8 @@ pub struct Edge {
     pub plugin_owner: FileOwner,
     /// Where Silver is put; `None` keeps it on this host.
     pub central: Option<Place>,
+    /// Where metrics and health are served; nowhere if `None`.
+    pub metrics: Option<Address>,
     /// Files that lines come from.
     pub sources: Vec<Source>,
     /// What else lines come from.
@@ -84,6 +87,7 @@ impl Edge {
                     opened.map(|(place, _)| Some(place))
                 }
             };
+            let metrics = metrics(doc, root);
             let (names, sources) = sources(doc, root);
             let owner = agent.as_ref().map_or_else(FileOwner::default, |agent| agent.plugin_owner);
             let pipelines = pipelines(doc, root, &names, owner, judge);
@@ -96,6 +100,7 @@ impl Edge {
                 file: file.to_owned(),
                 text: text.to_owned(),
                 central: central?,
+                metrics: metrics?,
                 sources: files,
                 feeds,
                 pipelines: pipelines?,
@@ -118,6 +123,7 @@ fn agent<'a>(doc: &mut Document<'a>, section: Option<Section<'a>>) -> Option<Edg
         tail_limits: TailLimits::default(),
         plugin_owner: FileOwner::Anyone,
         central: None,
+        metrics: None,
         sources: Vec::new(),
         feeds: Vec::new(),
         pipelines: Vec::new(),

@@ -7,7 +7,9 @@ pub fn needs_restart(was: &str, is: &str) -> Vec<String> {
     // Whoever asks has read both without a mistake.
     let [was, is] = [was, is].map(|text| text.parse::<Table>().unwrap_or_default());
     let mut others = Vec::new();
-    for (key, name) in [("agent", "[agent]"), ("central", "[central]"), ("source", "[[source]]")] {
+    for (key, name) in
+        [("agent", "[agent]"), ("central", "[central]"), ("metrics", "[metrics]"), ("source", "[[source]]")]
+    {
         if without_owner(was.get(key)) != without_owner(is.get(key)) {
             others.push(name.to_owned());
         }

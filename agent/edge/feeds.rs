@@ -74,6 +74,11 @@ impl Intake {
         self.feeds.next().await
     }
 
+    /// Each source, and the bytes of the lines that it has handed over since the start.
+    pub(super) fn handed_over(&self) -> impl Iterator<Item = (&Arc<str>, u64)> {
+        self.sessions.iter().map(|session| (&session.source, session.offset))
+    }
+
     /// Whether no more can come.
     pub(super) fn is_over(&self) -> bool {
         self.feeds.is_over()

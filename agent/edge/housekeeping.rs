@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tracing::warn;
 
+use super::meters::HostMeters;
 use super::{Charged, Progress, Room};
 use crate::clock::Clock;
 use crate::failpoint::{self, Failpoint};
@@ -46,6 +47,7 @@ pub(super) struct Housekeeping {
     pub(super) central: bool,
     pub(super) room: watch::Sender<Room>,
     pub(super) charged: Charged,
+    pub(super) host: HostMeters,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -87,6 +89,7 @@ impl Housekeeping {
         let charged = self.charged.load(Ordering::Acquire);
         let owed: u64 = self.silvers.iter().map(|(_, progress)| progress.owed.load(Ordering::Acquire)).sum();
         let disk = disk_use(&self.folder, self.budget_bytes);
+        self.host.look_at(disk);
         let mut excess = match disk.used_bytes > disk.share(RECLAIM_ABOVE) {
             true => disk.used_bytes - disk.share(RECLAIM_TO),
             false => 0,

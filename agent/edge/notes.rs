@@ -68,6 +68,11 @@ impl Note {
         Noted::New
     }
 
+    /// Whether it is there.
+    pub(super) fn is_there(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// It is over.
     pub(super) fn clear(&mut self) {
         if self.text.take().is_some() {

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use super::housekeeping::compiled_bytes_max;
+use super::meters::HostMeters;
 use super::notes::{About, CONFIGURATION, Note, Noted};
 use super::offer::{Offer, Offers};
 use super::settle::Settling;
@@ -87,8 +88,8 @@ impl Reload {
         self.pipelines.iter().map(|pipeline| Arc::clone(&pipeline.offers)).collect()
     }
 
-    /// Watches until it is stopped.
-    pub(super) async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+    /// Watches until it is stopped, and tells `host` whether all of the configuration is taken.
+    pub(super) async fn run(mut self, host: HostMeters, mut stopped: watch::Receiver<bool>) {
         let mut note = Note::new(About::Refused, &self.state_dir, CONFIGURATION);
         loop {
             tokio::select! {
@@ -96,6 +97,7 @@ impl Reload {
                 _ = stopped.wait_for(|stopped| *stopped) => return,
             }
             tokio::task::block_in_place(|| self.look(&mut note));
+            host.configuration_refused.set(note.is_there().into());
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::feeds::Intake;
+use super::meters::SourceMeters;
 use super::scans::Scans;
 use super::{Charged, EdgeError, Progress, Room, RunMode, sleep_until};
 use crate::bronze::Bronze;
@@ -23,6 +24,9 @@ use crate::tail::{Change, LineBatch, ReadOutcome, Tail, Watch};
 
 /// That a feed was read on and nothing of it taken, or that a file is gone, is committed after this time.
 const MARK_INTERVAL: Duration = Duration::from_secs(10);
+
+/// While lines are committed it is told this often how far sources are.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What the log entry of a commit takes, about, in bytes.
 const ENTRY_BYTES: u64 = 2_048;
@@ -42,6 +46,9 @@ pub(super) struct Stage {
     pub(super) is_held: bool,
     pub(super) room: watch::Receiver<Room>,
     pub(super) charged: Charged,
+    pub(super) meters: SourceMeters,
+    /// When it was last told how far sources are.
+    pub(super) counted: Instant,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -158,6 +165,16 @@ impl Stage {
     fn scan(&mut self, watch: &mut Watch) {
         self.tail.scan(self.clock.now());
         watch.follow(self.tail.folders());
+        self.count();
+    }
+
+    /// Tells how far sources are. A look at all files: not done for each batch.
+    fn count(&mut self) {
+        self.counted = Instant::now();
+        self.meters.stand(self.tail.standings(), self.tail.counters());
+        for (source, bytes) in self.feeds.handed_over() {
+            self.meters.fed(source, bytes);
+        }
     }
 
     /// Commits what is open, and charges what it will cost on disk until it has expired: in Bronze and, about as much, in
@@ -169,11 +186,16 @@ impl Stage {
             None => self.bronze.commit(None, &mut self.tail, now).await?,
             Some((first, _)) => {
                 let lines = batch.finish()?;
-                self.bronze.commit(Some((&lines, first)), &mut self.tail, now).await?
+                let bytes = self.bronze.commit(Some((&lines, first)), &mut self.tail, now).await?;
+                self.meters.committed(&lines.runs, bytes);
+                bytes
             }
         };
         for pipeline in &self.pipelines {
             pipeline.owed.fetch_add(bytes, Ordering::AcqRel);
+        }
+        if self.counted.elapsed() >= COUNT_INTERVAL {
+            self.count();
         }
         let copies = 1 + self.pipelines.len() as u64;
         self.charged.fetch_add(copies * (bytes + ENTRY_BYTES), Ordering::AcqRel);
@@ -185,6 +207,7 @@ impl Stage {
         let is_held = self.room.borrow().is_full;
         if is_held != self.is_held {
             self.is_held = is_held;
+            self.meters.held(is_held);
             match is_held {
                 true => warn!("the disk budget is full; reading waits until room is made"),
                 false => info!("room was made; reading goes on"),

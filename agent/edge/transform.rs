@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tracing::{debug, error, info};
 
 use super::judge::{self, Held, JudgedLines, of_sources};
+use super::meters::PipelineMeters;
 use super::notes::{Note, Noted};
 use super::offer::{Offer, Offers};
 use super::swap::{SAMPLE_ROWS_MAX, SAMPLE_VERSIONS_MAX, try_in_shadow};
@@ -39,6 +40,7 @@ pub(super) struct Stage {
     pub(super) offers: Arc<Offers>,
     pub(super) held: Note,
     pub(super) refused: Note,
+    pub(super) meters: PipelineMeters,
     pub(super) shutdown: Shutdown,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -83,6 +85,7 @@ impl Stage {
                         continue;
                     }
                     self.commit(&mut open).await?;
+                    self.meters.held(true);
                     if self.held.note(&format!("until its plugin is mended or replaced: {error}"))
                         == Noted::New
                     {
@@ -110,6 +113,7 @@ impl Stage {
                 }
             }
             self.held.clear();
+            self.meters.held(false);
             if ended || open.due.is_some_and(|due| due <= Instant::now()) {
                 self.commit(&mut open).await?;
             }
@@ -163,6 +167,7 @@ impl Stage {
             Ok(chain) => self.swap(open, chain, specs).await?,
             Err(reason) => Err(reason),
         };
+        self.meters.refused(taken.is_err());
         match taken {
             Ok(()) => self.refused.clear(),
             Err(reason) => {
@@ -255,7 +260,9 @@ impl Stage {
     async fn judge(&mut self, open: &mut Open, entry: &Entry) -> Result<(), Held> {
         tokio::task::block_in_place(|| failpoint::reached(Failpoint::Judge));
         let choose = |batch: &_| of_sources(batch, &self.sources);
-        let judged = judge::version(self.bronze.place(), entry, &choose, &mut self.chain).await?;
+        let judged = judge::version(self.bronze.place(), entry, &choose, &mut self.chain).await;
+        self.meters.worked(self.chain.take_work());
+        let judged = judged?;
         let read_at = entry.time.unwrap_or_else(|| self.clock.now());
         let verdicts = judged.iter().map(|judged| &judged.verdicts);
         self.rejects.admit(read_at, verdicts).map_err(Held::Plugin)?;
@@ -266,6 +273,7 @@ impl Stage {
             self.commit(open).await?;
         }
         for judged in judged {
+            self.meters.counted(&judged.verdicts);
             open.unpacked_bytes += judged.lines.get_array_memory_size();
             self.add(open, &judged)?;
         }
@@ -295,6 +303,7 @@ impl Stage {
         self.progress.settle(std::mem::take(&mut open.lines_bytes));
         open.unpacked_bytes = 0;
         let counts = verdict.counts;
+        self.meters.committed(counts);
         if counts.dead > 0 {
             info!(
                 rows = counts.rows,

@@ -4,4 +4,4 @@ pub mod landing;
 pub mod upload;
 
 pub use landing::{Footer, ObjectName, Seq, StreamId};
-pub use upload::{Sync, Synced, sync};
+pub use upload::{PutCounts, Puts, Sync, Synced, sync};

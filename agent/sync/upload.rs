@@ -3,14 +3,14 @@
 //! Order: the objects of a version are put first, the cursor moves after. A crash in between repeats a put,
 //! which changes nothing: names and bytes are settled in the Silver commit, and a put is create-only.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 use tracing::{error, info, warn};
 
 use super::landing::{DEAD_LETTER, ObjectName, StreamId};
 use crate::backoff::Backoff;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::failpoint::{self, Failpoint};
 use crate::pulse;
 use crate::shutdown::Shutdown;
@@ -35,6 +35,37 @@ pub struct Sync {
     pub central: Place,
     /// The last version whose objects were all put.
     pub cursor: TableVersion,
+    /// What was put so far.
+    pub puts: Puts,
+}
+
+/// What is put, counted for whoever watches. Clones are of one sum.
+#[derive(Clone, Debug, Default)]
+pub struct Puts(Arc<Mutex<PutCounts>>);
+
+/// What was put since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PutCounts {
+    /// Objects, those among them that were there already.
+    pub objects: u64,
+    /// What they take.
+    pub bytes: u64,
+    /// Attempts that failed.
+    pub failures: u64,
+    /// When the version was made whose objects are tried now; none if nothing waits.
+    pub waiting_since: Option<Timestamp>,
+}
+
+impl Puts {
+    /// What was put up to now.
+    pub fn so_far(&self) -> PutCounts {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PutCounts> {
+        // Plain sums: no panic can leave them half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// How putting ended.
@@ -63,6 +94,9 @@ pub async fn sync(
     if matches!(ended, Ok(Attempt::Stopped)) {
         return Ok(Synced::Stopped);
     }
+    if ended.is_ok() {
+        state.puts.lock().waiting_since = None;
+    }
     if put > 0 || upto.0 - state.cursor.0 >= IDLE_VERSIONS_MAX {
         let info = log::commit_info("SYNC", json!({ "objects": put }), clock.now());
         let committed = state.silver.commit(&[Cursor::Sync.at(upto.as_cursor()), info]).await?;
@@ -86,6 +120,7 @@ async fn put_after(
         let place = state.silver.place();
         let entry = log::read(place, version).await?.ok_or_else(|| TableError::missing(place, version))?;
         for (local, name, object) in objects(state, &entry)? {
+            state.puts.lock().waiting_since = entry.time;
             if put_one(state, &local, &name, &object, shutdown).await? == Attempt::Stopped {
                 return Ok(Attempt::Stopped);
             }
@@ -165,6 +200,9 @@ async fn put_one(
                 if failed {
                     info!(table = state.name, seq = object.seq.0, "central store is back");
                 }
+                let mut puts = state.puts.lock();
+                puts.objects += 1;
+                puts.bytes += bytes.len() as u64;
                 return Ok(Attempt::Put);
             }
             Err(error) if !failed => {
@@ -173,6 +211,7 @@ async fn put_one(
             }
             Err(_) => {}
         }
+        state.puts.lock().failures += 1;
         let delay = backoff.delay(&mut rand::rng());
         tokio::select! {
             () = pulse::resting(tokio::time::sleep(delay)) => {}

@@ -80,7 +80,7 @@ pub use passed::passed_over;
 pub use positions::{FileKey, FileRecord, Positions, Told};
 pub use scan::ScanReport;
 pub use source::{Exclude, FileGlob, GlobError, Source, StartAt};
-pub use status::{FileStatus, file_status};
+pub use status::{FileStatus, SourceStanding, file_status};
 pub use turns::ReadOutcome;
 pub use watch::{Change, Watch, WatchMode};
 
@@ -200,6 +200,8 @@ pub struct Tail {
     booted: Option<Timestamp>,
     rescan: bool,
     counters: TailCounters,
+    /// Bytes by which positions moved on, source by source.
+    read_bytes: Vec<u64>,
     scratch: Vec<u8>,
     #[cfg(test)]
     births: Births,
@@ -240,6 +242,7 @@ impl Tail {
             files.insert(Known::from_record(record, source, place));
         }
         Ok(Self {
+            read_bytes: vec![0; names.len()],
             names,
             sources,
             limits,
@@ -330,6 +333,24 @@ impl Tail {
     /// What was done since the start.
     pub fn counters(&self) -> TailCounters {
         self.counters
+    }
+
+    /// How far each source is, as of the last look at its files.
+    pub fn standings(&self) -> impl Iterator<Item = SourceStanding<'_>> {
+        let mut sources = vec![(0, 0); self.names.len()];
+        for known in self.files.iter() {
+            if let Some((files, lag_bytes)) = known.source.and_then(|source| sources.get_mut(source)) {
+                *files += 1;
+                *lag_bytes += known.unread();
+            }
+        }
+        let read = self.names.iter().zip(&self.read_bytes);
+        read.zip(sources).map(|((name, read_bytes), (files, lag_bytes))| SourceStanding {
+            name,
+            files,
+            lag_bytes,
+            read_bytes: *read_bytes,
+        })
     }
 
     /// The folders whose change may change what is read, as of the last scan. For [`Watch::follow`].

@@ -8,6 +8,19 @@ use super::known::{Known, Place};
 use super::members::Damage;
 use super::positions::{FileRecord, Positions};
 
+/// How far the files of a source are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceStanding<'a> {
+    /// The source.
+    pub name: &'a str,
+    /// Its files that are known.
+    pub files: u64,
+    /// Bytes that stand in them and are not read.
+    pub lag_bytes: u64,
+    /// Bytes read since the start.
+    pub read_bytes: u64,
+}
+
 /// How far one file is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileStatus {

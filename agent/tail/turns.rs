@@ -137,7 +137,11 @@ impl Tail {
             });
         }
         self.counters.lines += (batch.rows() - rows) as u64;
-        self.counters.bytes += known.offset - offset;
+        let moved = known.offset - offset;
+        self.counters.bytes += moved;
+        if let Some(read) = known.source.and_then(|source| self.read_bytes.get_mut(source)) {
+            *read += moved;
+        }
         let bytes = match turn {
             Ok(turn) => self.finish_turn(key, turn, now),
             Err(error) => {

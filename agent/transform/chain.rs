@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{ArrayRef, BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch, take_arrays};
@@ -22,7 +23,7 @@ use super::meter::Meter;
 use super::plan::Rest;
 use super::plugin::Plugin;
 use super::source::{Fingerprint, PluginSource};
-use super::state::merge_counts;
+use super::state::{merge_counts, thread_cpu_time};
 use super::verdict::{Dead, Verdicts};
 
 /// The plugins of a pipeline.
@@ -58,9 +59,26 @@ impl From<ChainError> for PluginError {
     }
 }
 
+/// What a plugin did and cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Rows that it was given.
+    pub rows: u64,
+    /// Rows of them that it rejected, or failed on.
+    pub rejects: u64,
+    /// Rows of them that it dropped on purpose.
+    pub dropped: u64,
+    /// Instances that were thrown away after a fault.
+    pub instances_discarded: u64,
+    /// CPU time of its calls, the crossing of the boundary included.
+    pub cpu_time: Duration,
+}
+
 #[derive(Debug)]
 struct Link {
     plugin: Plugin,
+    /// Since it was asked for last.
+    work: Work,
     /// The columns that go along past this plugin, because a later one reads them or the chain writes them.
     carried: Vec<String>,
     /// What comes out: those that are carried, then those that it writes.
@@ -136,10 +154,15 @@ impl Chain {
         plugins.map(|plugin| (plugin.called(), plugin.limits().rejects_per_minute_max))
     }
 
+    /// What each plugin, by what the configuration calls it, did since this was asked last.
+    pub fn take_work(&mut self) -> impl Iterator<Item = (&str, Work)> {
+        self.links.iter_mut().map(|link| (link.plugin.called(), std::mem::take(&mut link.work)))
+    }
+
     /// Transforms a batch. Rows in the verdicts are rows of `batch`.
     pub fn apply(&mut self, batch: &RecordBatch) -> Result<Verdicts, PluginError> {
         if let [only] = self.links.as_mut_slice() {
-            return only.plugin.apply(batch);
+            return only.apply(batch);
         }
         let mut flow = Flow::start(batch);
         for (index, link) in self.links.iter_mut().enumerate() {
@@ -149,6 +172,21 @@ impl Chain {
             plugin: "the chain".into(),
             reason: error.to_string(),
         })
+    }
+}
+
+impl Link {
+    fn apply(&mut self, rows: &RecordBatch) -> Result<Verdicts, PluginError> {
+        let began = thread_cpu_time();
+        let verdicts = self.plugin.apply(rows);
+        self.work.cpu_time += thread_cpu_time().saturating_sub(began);
+        self.work.rows += rows.num_rows() as u64;
+        if let Ok(verdicts) = &verdicts {
+            self.work.rejects += verdicts.dead.len() as u64;
+            self.work.dropped += verdicts.dropped.len() as u64;
+            self.work.instances_discarded += verdicts.instances_discarded as u64;
+        }
+        verdicts
     }
 }
 
@@ -188,7 +226,7 @@ fn links(opened: Vec<(Plugin, Vec<Column>)>) -> Vec<Link> {
         needed.extend(plugin.reads().iter().cloned());
         let names = carried.iter().map(|column| column.field.name().clone()).collect();
         let past: Vec<Column> = carried.into_iter().chain(written(&plugin)).collect();
-        links.push(Link { schema: Arc::new(schema(&past)), carried: names, plugin });
+        links.push(Link { schema: Arc::new(schema(&past)), carried: names, work: Work::default(), plugin });
     }
     links.reverse();
     links
@@ -220,7 +258,7 @@ impl Flow {
     }
 
     fn through(&mut self, index: usize, link: &mut Link) -> Result<(), PluginError> {
-        let verdicts = link.plugin.apply(&self.rows)?;
+        let verdicts = link.apply(&self.rows)?;
         let Verdicts { rows, source_rows, dropped, dead, counts, instances_discarded } = verdicts;
         let origin = |row: u32| match &self.sources {
             Some(sources) => sources.get(row as usize).copied().unwrap_or(row),

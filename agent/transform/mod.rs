@@ -30,7 +30,7 @@ mod verdict;
 mod wit;
 
 pub use cache::CacheFolder;
-pub use chain::{Chain, ChainError, PluginSpec};
+pub use chain::{Chain, ChainError, PluginSpec, Work};
 pub use engine::{Engine, TICK};
 pub use error::PluginError;
 pub use interfaces::Interfaces;

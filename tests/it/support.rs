@@ -326,16 +326,19 @@ pub fn read_back(tables: &[(PathBuf, &[&str])]) -> Vec<Vec<Value>> {
 /// Python with the `deltalake` package, in an environment of its own that is made at first use.
 pub fn python() -> &'static Path {
     static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    PYTHON.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("venv-{}", READER.join("-")));
-        let python = folder.join("bin/python");
-        if !folder.join("complete").exists() {
-            succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-            succeed(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(READER));
-            fs::write(folder.join("complete"), "").unwrap();
-        }
-        python
-    })
+    PYTHON.get_or_init(|| python_with(&READER))
+}
+
+/// Python with these packages, in an environment of its own that is made at first use. One test at a time may ask for it.
+pub fn python_with(packages: &[&str]) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("venv-{}", packages.join("-")));
+    let python = folder.join("bin/python");
+    if !folder.join("complete").exists() {
+        succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        succeed(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages));
+        fs::write(folder.join("complete"), "").unwrap();
+    }
+    python
 }
 
 /// The folder of real logs, or `None`, said aloud, where it is not there.
