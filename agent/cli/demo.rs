@@ -42,7 +42,7 @@ pub(super) async fn main(args: Args) -> anyhow::Result<ExitCode> {
     };
     let (edge, central) = lay_out(&folder)?;
     println!(
-        "logs in {}/logs: JSON lines, 3 files, rotated while they are read, 1 % of the lines broken",
+        "logs in {}/logs:\nJSON lines, 3 files, rotated while they are read, 1 % of the lines broken",
         folder.display()
     );
 

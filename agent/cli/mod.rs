@@ -10,6 +10,7 @@ mod replay;
 mod run;
 mod show;
 mod status;
+mod top;
 mod trace;
 
 #[cfg(feature = "central")]
@@ -25,23 +26,19 @@ mod query;
 #[cfg(feature = "central")]
 mod requeue;
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::fmt::FormatFields;
-use tracing_subscriber::fmt::format::debug_fn;
 
 #[cfg(feature = "central")]
 use crate::config::Central;
 use crate::config::Edge;
+use crate::logging;
 use crate::memory;
-use crate::text::{Shown, ShownLines};
+use crate::text::ShownLines;
 
 /// From log files to Gold tables, each line exactly once.
 #[derive(Debug, Parser)]
@@ -62,6 +59,8 @@ enum Command {
     Check(check::Args),
     /// Tell how far files, tables and sync are.
     Status(status::Args),
+    /// Show what the agent does, live: files, rates, plugins, what waits to be put.
+    Top(top::Args),
     /// Print rows of a table in the state folder.
     Show(show::Args),
     /// Tell where a row comes from: its line, its commit, its landing object, the plugins that made it.
@@ -100,15 +99,7 @@ pub fn main() -> ExitCode {
     if matches!(cli.command, Command::Run(_)) {
         memory::share();
     }
-    let filter =
-        EnvFilter::try_from_env("LOGSMITH_LOG").unwrap_or_else(|_| EnvFilter::new(log_filter(&cli.command)));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .fmt_fields(fields())
-        .init();
+    logging::start(log_filter(&cli.command));
     if prints(&cli.command) {
         end_with_a_closed_pipe();
     }
@@ -119,15 +110,6 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// How what an event or a span tells is written: names of files, and what stands in them, can do a terminal no harm.
-fn fields() -> impl for<'writer> FormatFields<'writer> {
-    debug_fn(|to, field, value| match field.name() {
-        "message" => write!(to, "{}", Shown(format_args!("{value:?}"))),
-        name => write!(to, "{name}={}", Shown(format_args!("{value:?}"))),
-    })
-    .delimited(" ")
 }
 
 /// An error and its causes; a cause that the words before tell already is left out.
@@ -146,6 +128,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::main(args).await,
         Command::Check(args) => check::main(&args).await,
         Command::Status(args) => status::main(&args).await,
+        Command::Top(args) => top::main(&args).await,
         Command::Show(args) => show::main(&args).await,
         Command::Trace(args) => trace::main(&args).await,
         #[cfg(feature = "central")]
@@ -206,7 +189,9 @@ fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::
         .enable_all()
         .build()
         .context("cannot start the async runtime")?;
+    runtime.spawn(logging::keep_telling_left_out());
     let code = runtime.block_on(command);
+    logging::tell_left_out();
     runtime.shutdown_timeout(Duration::from_millis(100));
     code
 }

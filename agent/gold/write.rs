@@ -4,6 +4,7 @@
 //! version of the state that it shows.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -13,7 +14,7 @@ use parquet::file::properties::WriterProperties;
 use serde_json::json;
 
 use super::partition::Partition;
-use super::plan::{Layout, ViewPlan};
+use super::plan::ViewPlan;
 use super::state::read_partition;
 use super::{GoldError, Run, VIEW_PROPERTY};
 use crate::clock::Timestamp;
@@ -73,8 +74,7 @@ pub(super) async fn project(run: &Run<'_>, plan: &ViewPlan) -> Result<Projection
         let groups = read_partition(&run.state, state.version(), plan, &files, partition).await?;
         let rows = plan.finish(groups).await?;
         if !rows.is_empty() {
-            actions
-                .push(put(&run.gold, &plan.partitioning.values(partition), &plan.shown, &rows, now).await?);
+            actions.push(put(&run.gold, plan, partition, &plan.shown, &rows, now).await?);
         }
     }
     if all {
@@ -86,7 +86,7 @@ pub(super) async fn project(run: &Run<'_>, plan: &ViewPlan) -> Result<Projection
             (VIEW_PROPERTY.to_owned(), plan.fingerprint()),
             (STATE_PROPERTY.to_owned(), state.id()?),
         ]);
-        actions.extend(definition(&run.gold, gold.as_ref(), &id, &plan.gold_layout(), properties, now)?);
+        actions.extend(definition(&run.gold, gold.as_ref(), &id, plan, &plan.shown, properties, now)?);
     }
     actions.push(Cursor::State(state.id()?).at(state.version().as_cursor()));
     actions.push(log::commit_info("WRITE", json!({"state": state.version()}), now));
@@ -113,39 +113,28 @@ async fn find_stale(
         return Ok(Stale::All);
     }
     let shown = gold.cursor(&Cursor::State(id)).await?.and_then(|version| u64::try_from(version).ok());
-    let Some(at) = shown.map(TableVersion).filter(|shown| *shown <= state.version()) else {
+    let Some(mut at) = shown.map(TableVersion).filter(|shown| *shown <= state.version()) else {
         return Ok(Stale::All);
     };
     if at == state.version() {
         return Ok(Stale::Nothing);
     }
-    let changed = changed(&run.state, plan, at, state.version()).await?;
-    Ok(changed.map_or(Stale::All, Stale::Some))
-}
-
-/// The partitions of a view's state that versions after `after` up to `to` changed; `None` where the log does not
-/// tell any more.
-pub(super) async fn changed(
-    state: &Place,
-    plan: &ViewPlan,
-    after: TableVersion,
-    to: TableVersion,
-) -> Result<Option<BTreeSet<Partition>>, TableError> {
-    let (mut changed, mut at) = (BTreeSet::new(), after);
-    while at < to {
+    let mut stale = BTreeSet::new();
+    while at < state.version() {
         at = at.next();
-        let Some(entry) = log::read(state, at).await? else { return Ok(None) };
+        let Some(entry) = log::read(&run.state, at).await? else { return Ok(Stale::All) };
         let removed = entry.removes.iter().filter_map(|file| file.partition_values.as_ref());
         let added = entry.adds.iter().map(|file| &file.partition_values);
-        changed.extend(removed.chain(added).map(|values| plan.partitioning.of_file(values)));
+        stale.extend(removed.chain(added).map(|values| plan.partitioning.of_file(values)));
     }
-    Ok(Some(changed))
+    Ok(Stale::Some(stale))
 }
 
-/// Writes the rows of one partition, of these values, as a data file.
+/// Writes the rows of one partition as a data file.
 pub(super) async fn put(
     place: &Place,
-    partition: &[(&str, Partition)],
+    plan: &ViewPlan,
+    partition: &Partition,
     columns: &SchemaRef,
     rows: &[RecordBatch],
     now: Timestamp,
@@ -153,7 +142,7 @@ pub(super) async fn put(
     let properties =
         WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
     let file = DataFile::encode(place, columns, rows, properties, &[])?;
-    Ok(Action::Add(file.put_in(place, partition, now).await?))
+    Ok(Action::Add(file.put_in(place, &plan.partitioning.values(partition), now).await?))
 }
 
 /// The actions that define a table, or define it anew.
@@ -161,12 +150,14 @@ pub(super) fn definition(
     place: &Place,
     before: Option<&Snapshot>,
     id: &str,
-    layout: &Layout,
+    plan: &ViewPlan,
+    columns: &SchemaRef,
     properties: HashMap<String, String>,
     now: Timestamp,
 ) -> Result<Vec<Action>, TableError> {
-    let Layout { columns, partition } = layout;
-    let metadata = schema::metadata_with(place, id, columns, partition, properties, now)?;
+    let columns = plan.partitioning.with_column(&Arc::clone(columns));
+    let partition = plan.partitioning.names();
+    let metadata = schema::metadata_with(place, id, &columns, partition, properties, now)?;
     Ok(match before {
         Some(_) => vec![metadata],
         None => vec![schema::protocol(place)?, metadata],
