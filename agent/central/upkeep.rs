@@ -55,7 +55,7 @@ async fn clean_up(lake: &Place, kind: &str, table: &str, clock: &dyn Clock) -> R
     let Some(snapshot) = Snapshot::load(&place).await? else { return Ok(()) };
     let consumed = match kind {
         SILVER => consumed_by_views(lake, &snapshot).await?,
-        STATE => shown_by_gold(lake, table, &snapshot).await?,
+        STATE => consumed_by_gold(lake, table, &snapshot).await?,
         _ => snapshot.version(),
     };
     snapshot.checkpoint().await?;
@@ -77,15 +77,28 @@ async fn consumed_by_views(lake: &Place, silver: &Snapshot) -> Result<TableVersi
     for view in lake.join(STATE).folders().await? {
         let Some(state) = Snapshot::load(&lake.join(STATE).join(&view)).await? else { continue };
         if let Some(counted) = state.cursor(&cursor).await? {
-            lowest = lowest.min(TableVersion(u64::try_from(counted).unwrap_or(0)));
+            lowest = lowest.min(version(Some(counted)));
         }
     }
     Ok(lowest)
 }
 
-/// The version of a view's state that its Gold table shows.
-async fn shown_by_gold(lake: &Place, view: &str, state: &Snapshot) -> Result<TableVersion, TableError> {
-    let Some(gold) = Snapshot::load(&lake.join(GOLD).join(view)).await? else { return Ok(state.version()) };
-    let shown = gold.cursor(&Cursor::State(state.id()?)).await?;
-    Ok(TableVersion(shown.and_then(|shown| u64::try_from(shown).ok()).unwrap_or(0)))
+/// The version of a view's state that its Gold table shows, and that every view over it has counted.
+async fn consumed_by_gold(lake: &Place, view: &str, state: &Snapshot) -> Result<TableVersion, TableError> {
+    let cursor = Cursor::State(state.id()?);
+    let mut lowest = state.version();
+    if let Some(gold) = Snapshot::load(&lake.join(GOLD).join(view)).await? {
+        lowest = version(gold.cursor(&cursor).await?);
+    }
+    for view in lake.join(STATE).folders().await? {
+        let Some(above) = Snapshot::load(&lake.join(STATE).join(&view)).await? else { continue };
+        if let Some(counted) = above.cursor(&cursor).await? {
+            lowest = lowest.min(version(Some(counted)));
+        }
+    }
+    Ok(lowest)
+}
+
+fn version(cursor: Option<i64>) -> TableVersion {
+    TableVersion(cursor.and_then(|version| u64::try_from(version).ok()).unwrap_or(0))
 }

@@ -107,12 +107,12 @@ async fn describe(
     central: &Central,
     view: &crate::config::View,
 ) -> Result<crate::gold::Description, crate::gold::GoldError> {
-    let form = crate::gold::check(view, None).await?;
+    let form = crate::gold::check(view, &central.views, None).await?;
     let columns = crate::gold::silver_columns(&central.place, &form.table).await;
     match columns.inspect_err(|error| {
         eprintln!("only the form of view {} was checked: {}", view.name, ShownLines(error))
     }) {
-        Ok(Some(columns)) => crate::gold::check(view, Some(&columns)).await,
+        Ok(Some(columns)) => crate::gold::check(view, &central.views, Some(&columns)).await,
         Ok(None) | Err(_) => Ok(form),
     }
 }

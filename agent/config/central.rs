@@ -85,12 +85,12 @@ pub struct Rename {
     pub to: String,
 }
 
-/// A Gold table, defined by SQL over fleet Silver.
+/// A Gold table, defined by SQL over fleet Silver or over another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
     /// The name of the Gold table: letters, digits and `_`.
     pub name: String,
-    /// A grouping query over one fleet Silver table.
+    /// A grouping query over one fleet Silver table, or over another view.
     pub sql: String,
     /// Into how many partitions groups without a time window are hashed; 1 for few groups.
     pub hash_partitions: u32,

@@ -4,24 +4,25 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::error::ArrowError;
 use deltalake::datafusion::DATAFUSION_VERSION;
-use deltalake::datafusion::common::TableReference;
-use deltalake::datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use deltalake::datafusion::config::Dialect;
+use deltalake::datafusion::catalog::{MemorySchemaProvider, TableProvider};
+use deltalake::datafusion::datasource::MemTable;
 use deltalake::datafusion::error::DataFusionError;
 use deltalake::datafusion::execution::{SessionState, SessionStateBuilder};
-use deltalake::datafusion::logical_expr::{Expr, LogicalPlan, Volatility};
+use deltalake::datafusion::logical_expr::LogicalPlan;
 use deltalake::datafusion::prelude::{SessionConfig, SessionContext};
-use deltalake::datafusion::sql::parser::Statement;
-use deltalake::datafusion::sql::sqlparser::ast::{SetExpr, Statement as Sql};
 use deltalake::kernel::Add;
 
-use super::GoldError;
 use super::days::Days;
+use super::judge::{Columns, Made, NO_GROUPS, SKETCHES, judge};
 use super::partial::{self, Aggregation};
-use super::partition::Partitioning;
+use super::partition::{Partition, Partitioning};
+use super::source::{Of, Source, parse, source};
+use super::{GOLD, GoldError};
 use crate::compact::SILVER;
 use crate::config::View;
 use crate::store::Place;
@@ -29,25 +30,11 @@ use crate::table::Digest;
 use crate::table::scan::Files;
 use crate::table::schema::{plain, utc};
 
-/// The aggregate functions whose states are kept as plain columns.
-const PLAIN: [&str; 13] = [
-    "count",
-    "sum",
-    "min",
-    "max",
-    "avg",
-    "stddev",
-    "stddev_pop",
-    "var",
-    "var_pop",
-    "bool_and",
-    "bool_or",
-    "first_value",
-    "last_value",
-];
+/// The partition column, in the state of a view over another view, that names a partition of that one.
+pub(super) const BELOW: &str = "below";
 
-/// Those whose states only the version of DataFusion that wrote them is sure to read.
-const SKETCHES: [&str; 2] = ["approx_distinct", "approx_percentile_cont"];
+/// The catalog of the tables that views read.
+const CATALOG: &str = "lake";
 
 /// Characters that engines which read Delta do not take in the name of a column.
 const NOT_IN_NAMES: &str = " ,;{}()\n\t=";
@@ -55,7 +42,9 @@ const NOT_IN_NAMES: &str = " ,;{}()\n\t=";
 /// How a view is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Description {
-    /// The fleet Silver table that it reads.
+    /// What it reads: `silver.<table>`, or `gold.<view>`.
+    pub over: String,
+    /// The fleet Silver table that its rows come from in the end.
     pub table: String,
     /// What its partitions are; `None` while the table's columns are not known.
     pub partitions: Option<String>,
@@ -65,73 +54,72 @@ pub struct Description {
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "over silver.{}", self.table)?;
+        write!(f, "over {}", self.over)?;
         match &self.partitions {
             Some(partitions) => write!(f, ", partitions: {partitions}")?,
-            None => f.write_str(", which is not there yet: only the form of the query was checked")?,
+            None => {
+                write!(f, "; silver.{} is not there yet: only the form of the query was checked", self.table)?
+            }
         }
         self.columns.iter().try_for_each(|(name, kind)| write!(f, "\n    {name:<20} {kind}"))
     }
+}
+
+/// The columns of a table, partition columns included.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// All of them.
+    pub columns: Schema,
+    /// Those that are partition columns, by name.
+    pub partition: Vec<&'static str>,
+}
+
+/// What a view's rows are read from.
+#[derive(Debug)]
+pub(super) enum Input {
+    /// A fleet Silver table of these columns.
+    Silver(Schema),
+    /// Another view.
+    View(Arc<ViewPlan>),
 }
 
 /// A view that can be kept.
 #[derive(Debug)]
 pub(super) struct ViewPlan {
     view: View,
-    table: String,
-    silver: Schema,
+    source: Source,
+    input: Input,
     aggregation: Aggregation,
-    /// The columns of its state, without the partition column.
+    /// The columns of its state, without partition columns.
     pub stored: SchemaRef,
     /// The columns of its Gold table, without the partition column.
     pub shown: SchemaRef,
+    /// What the columns of its Gold table are made of.
+    made: Vec<Made>,
     /// How both tables are partitioned.
     pub partitioning: Partitioning,
     /// What the days of its partitions have to do with those of the table that it reads.
     pub days: Days,
 }
 
-/// The fleet Silver table that a view reads. Judges what can be judged by the SQL's form alone.
-///
-/// # Errors
-/// [`GoldError::Sql`] or [`GoldError::Refused`].
-pub(super) fn source(view: &View) -> Result<String, GoldError> {
-    let refuse = |reason: &str| Err(refused(view, reason.to_owned()));
-    let state = session();
-    let statement = parse(&state, view)?;
-    let Statement::Statement(sql) = &statement else { return refuse("it is no query") };
-    let Sql::Query(query) = sql.as_ref() else { return refuse("it is no query") };
-    if query.limit_clause.is_some() || query.fetch.is_some() {
-        return refuse("LIMIT depends on all rows there are; leave it out, and limit when you query Gold");
-    }
-    match query.body.as_ref() {
-        SetExpr::Select(select) if select.distinct.is_some() => return refuse("DISTINCT cannot be kept"),
-        SetExpr::Select(select) => {
-            if select.from.len() != 1 || select.from.iter().any(|from| !from.joins.is_empty()) {
-                return refuse("it must read one table, without joins");
-            }
-        }
-        SetExpr::Query(_) => {}
-        _ => return refuse("it must be one SELECT; make a view of each part"),
-    }
-    let tables = state.resolve_table_references(&statement).map_err(|source| sql_error(view, source))?;
-    let [table] = tables.as_slice() else { return refuse("it must read one table, without joins") };
-    match table.schema() {
-        None | Some(SILVER) => Ok(table.table().to_owned()),
-        Some(schema) => Err(refused(view, format!("it reads `{schema}`; views read `{SILVER}`"))),
-    }
-}
-
 impl ViewPlan {
-    /// Plans a view over a Silver table of these columns.
+    /// Plans a view, of these of the configuration, over `input`.
     ///
     /// # Errors
     /// [`GoldError::Sql`] or [`GoldError::Refused`].
-    pub async fn new(view: &View, silver: &Schema) -> Result<Self, GoldError> {
-        let table = source(view)?;
-        // The plan is made of the columns alone; which files it reads is said when it counts.
-        let nowhere = Place::local(std::path::Path::new("/"))?;
-        let (aggregation, logical) = aggregation(view, &table, &nowhere, silver, &[]).await?;
+    pub async fn new(view: &View, views: &[View], input: Input) -> Result<Self, GoldError> {
+        let source = source(view, views)?;
+        // The plan is made of the columns alone; which rows it reads is said when it counts.
+        let (aggregation, logical, made) = match &input {
+            Input::Silver(columns) => {
+                let nowhere = Place::local(std::path::Path::new("/"))?;
+                aggregation(view, &source, Rows::of_silver(view, &nowhere, columns, &[])?, &[]).await?
+            }
+            Input::View(below) => {
+                let groups = below.shown_groups(&None, Vec::new()).map_err(|e| sql_error(view, e))?;
+                aggregation(view, &source, groups, &below.columns()).await?
+            }
+        };
         let states = aggregation.states();
         let stored = partial::stored(states, aggregation.keys()).ok_or_else(|| {
             refused(view, "a group or a state has a type that Delta cannot keep".to_owned())
@@ -144,9 +132,41 @@ impl ViewPlan {
             return Err(refused(view, reason.to_owned()));
         }
         let shown = shown(view, &aggregation.output(), partitioning)?;
-        let (view, silver) = (view.clone(), silver.clone());
-        let days = Days::of(&logical, partitioning);
-        Ok(Self { view, table, silver, aggregation, stored, shown, partitioning, days })
+        let view = view.clone();
+        let days = match input {
+            Input::Silver(_) => Days::of(&logical, partitioning),
+            Input::View(_) => Days::Other,
+        };
+        Ok(Self { view, source, input, aggregation, stored, shown, made, partitioning, days })
+    }
+
+    /// The columns of its Gold table, and what they are made of.
+    fn columns(&self) -> Vec<(String, Made)> {
+        let names = self.shown.fields().iter().map(|field| field.name().clone());
+        names.zip(self.made.iter().cloned()).collect()
+    }
+
+    /// The columns of its state table. Over another view there is one more: a state row is that of the groups in one
+    /// partition of the view below.
+    pub fn state_layout(&self) -> Layout {
+        let mut layout = self.layout(&self.stored);
+        if let Input::View(_) = self.input {
+            layout.partition.push(BELOW);
+            let fields = layout.columns.fields().iter().cloned();
+            let below = Arc::new(Field::new(BELOW, DataType::Utf8, true));
+            layout.columns = Schema::new(fields.chain([below]).collect::<Vec<_>>());
+        }
+        layout
+    }
+
+    /// The columns of its Gold table.
+    pub fn gold_layout(&self) -> Layout {
+        self.layout(&self.shown)
+    }
+
+    fn layout(&self, columns: &SchemaRef) -> Layout {
+        let columns = self.partitioning.with_column(columns);
+        Layout { columns, partition: self.partitioning.names().to_vec() }
     }
 
     /// How the view is kept, in words.
@@ -158,7 +178,16 @@ impl ViewPlan {
         };
         let column = |field: &Arc<Field>| (field.name().clone(), field.data_type().to_string());
         let columns = self.shown.fields().iter().map(column).collect();
-        Description { table: self.table.clone(), partitions: Some(partitions), columns }
+        let (over, table) = (self.source.to_string(), self.table().to_owned());
+        Description { over, table, partitions: Some(partitions), columns }
+    }
+
+    /// The fleet Silver table that its rows come from in the end.
+    fn table(&self) -> &str {
+        match (&self.input, &self.source.of) {
+            (Input::View(below), _) => below.table(),
+            (Input::Silver(_), Of::Silver(name) | Of::View(name)) => name,
+        }
     }
 
     /// What tells a changed view: the SQL, and the layout of its state.
@@ -168,6 +197,9 @@ impl ViewPlan {
         if self.aggregation.functions().any(|name| SKETCHES.contains(&name)) {
             definition.push_str(DATAFUSION_VERSION);
         }
+        if let Input::View(below) = &self.input {
+            definition.push_str(&format!("{}\n{:?}", self.source, below.partitioning));
+        }
         Digest::of(definition.as_bytes()).to_string()
     }
 
@@ -176,8 +208,48 @@ impl ViewPlan {
     /// # Errors
     /// A file cannot be read, or an expression fails on its rows.
     pub async fn count(&self, place: &Place, files: &[Add]) -> Result<Vec<RecordBatch>, GoldError> {
-        let (aggregation, _) = aggregation(&self.view, &self.table, place, &self.silver, files).await?;
+        match &self.input {
+            Input::Silver(columns) => {
+                self.count_all(Rows::of_silver(&self.view, place, columns, files)?, &[]).await
+            }
+            Input::View(_) => Ok(Vec::new()),
+        }
+    }
+
+    /// The states of the groups that one partition of the view below has, given their states there.
+    ///
+    /// # Errors
+    /// The states are damaged, or an expression fails on a group.
+    pub async fn count_groups(
+        &self,
+        partition: &Partition,
+        states: Vec<RecordBatch>,
+    ) -> Result<Vec<RecordBatch>, GoldError> {
+        let Input::View(below) = &self.input else { return Ok(Vec::new()) };
+        let groups = below.finish(states).await?;
+        let groups = below.shown_groups(partition, groups).map_err(|e| self.failed("read groups", e))?;
+        self.count_all(groups, &below.columns()).await
+    }
+
+    async fn count_all(&self, rows: Rows, below: &Columns) -> Result<Vec<RecordBatch>, GoldError> {
+        let (aggregation, ..) = aggregation(&self.view, &self.source, rows, below).await?;
         aggregation.count(&self.stored).await.map_err(|source| self.failed("count new rows", source))
+    }
+
+    /// Rows of one partition of the Gold table, as a table with the partition column.
+    fn shown_groups(&self, partition: &Partition, rows: Vec<RecordBatch>) -> Result<Rows, DataFusionError> {
+        let schema = Arc::new(self.partitioning.with_column(&self.shown));
+        let with_partition = |rows: RecordBatch| {
+            let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
+            if let Some(column) = self.partitioning.column() {
+                let values = StringArray::from(vec![partition.as_deref(); rows.num_rows()]);
+                columns.push(cast(&values, column.data_type())?);
+            }
+            RecordBatch::try_new(Arc::clone(&schema), columns)
+        };
+        let rows: Vec<RecordBatch> =
+            rows.into_iter().map(with_partition).collect::<Result<_, ArrowError>>()?;
+        Ok(Rows { table: Arc::new(MemTable::try_new(schema, vec![rows])?), store: None })
     }
 
     /// One state for each group of `states`.
@@ -189,7 +261,7 @@ impl ViewPlan {
         merged.map_err(|source| self.failed("merge states", source))
     }
 
-    /// The rows of the Gold table for `states`, one of each group.
+    /// The rows of the Gold table for `states`, of which a group may have several.
     ///
     /// # Errors
     /// An expression fails on a group.
@@ -216,9 +288,9 @@ pub(super) fn storable(data_type: &DataType) -> Option<DataType> {
     })
 }
 
-fn session() -> SessionState {
+pub(super) fn session() -> SessionState {
     let config =
-        SessionConfig::new().with_target_partitions(1).with_default_catalog_and_schema("lake", SILVER);
+        SessionConfig::new().with_target_partitions(1).with_default_catalog_and_schema(CATALOG, SILVER);
     // The physical rules look for parallelism and for answers in statistics. The plan is taken apart and run
     // piece by piece, so it must stay as the planner makes it.
     SessionStateBuilder::new()
@@ -228,110 +300,44 @@ fn session() -> SessionState {
         .build()
 }
 
-fn parse(state: &SessionState, view: &View) -> Result<Statement, GoldError> {
-    state.sql_to_statement(&view.sql, &Dialect::Generic).map_err(|source| sql_error(view, source))
+/// The rows that a query reads, as a table, and where its files lie.
+struct Rows {
+    table: Arc<dyn TableProvider>,
+    store: Option<Place>,
 }
 
+impl Rows {
+    fn of_silver(view: &View, place: &Place, columns: &Schema, files: &[Add]) -> Result<Self, GoldError> {
+        let files = Files::new(place, columns, files).map_err(|source| sql_error(view, source))?;
+        Ok(Self { table: Arc::new(files), store: Some(place.clone()) })
+    }
+}
+
+/// The aggregation of a view's query, the plan that it is from, and what the columns of its result are made of.
 async fn aggregation(
     view: &View,
-    table: &str,
-    place: &Place,
-    silver: &Schema,
-    files: &[Add],
-) -> Result<(Aggregation, LogicalPlan), GoldError> {
+    source: &Source,
+    rows: Rows,
+    below: &Columns,
+) -> Result<(Aggregation, LogicalPlan, Vec<Made>), GoldError> {
     let failed = |source| sql_error(view, source);
     let context = SessionContext::new_with_state(session());
-    context.register_object_store(place.url(), Arc::clone(place.store()));
-    let files = Files::new(place, silver, files).map_err(failed)?;
-    context.register_table(TableReference::partial(SILVER, table), Arc::new(files)).map_err(failed)?;
+    if let Some(place) = rows.store {
+        context.register_object_store(place.url(), Arc::clone(place.store()));
+    }
+    if let Some(catalog) = context.catalog(CATALOG) {
+        let gold = Arc::new(MemorySchemaProvider::new());
+        catalog.register_schema(GOLD, gold).map_err(failed)?;
+    }
+    context.register_table(source.reference.clone(), rows.table).map_err(failed)?;
     let state = context.state();
     let statement = parse(&state, view)?;
     let logical = state.statement_to_plan(statement).await.map_err(failed)?;
-    judge(&logical).map_err(failed)?.map_err(|reason| refused(view, reason))?;
+    let made = judge(&logical, below).map_err(failed)?.map_err(|reason| refused(view, reason))?;
     let physical = state.create_physical_plan(&logical).await.map_err(failed)?;
     let found = Aggregation::find(physical, context.task_ctx()).map_err(failed)?;
     let found = found.ok_or_else(|| refused(view, NO_GROUPS.to_owned()))?;
-    Ok((found, logical))
-}
-
-const NO_GROUPS: &str = "it must group rows: SELECT ..., count(*) ... GROUP BY ...";
-
-/// Whether every step and every expression of a plan can be kept; if not, why.
-fn judge(plan: &LogicalPlan) -> Result<Result<(), String>, DataFusionError> {
-    let (mut reason, mut aggregations) = (None, 0);
-    plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::Aggregate(_) = node {
-            aggregations += 1;
-        }
-        reason = reason.take().or_else(|| step(node));
-        node.apply_expressions(|expression| {
-            expression.apply(|part| {
-                reason = reason.take().or_else(|| term(part));
-                Ok(TreeNodeRecursion::Continue)
-            })
-        })
-    })?;
-    Ok(match (reason, aggregations) {
-        (Some(reason), _) => Err(reason),
-        (None, 0) => Err(NO_GROUPS.to_owned()),
-        (None, 1) => Ok(()),
-        (None, _) => Err("it groups groups; make a view of each step".to_owned()),
-    })
-}
-
-fn step(node: &LogicalPlan) -> Option<String> {
-    let what = match node {
-        LogicalPlan::Projection(_)
-        | LogicalPlan::Filter(_)
-        | LogicalPlan::Aggregate(_)
-        | LogicalPlan::Sort(_)
-        | LogicalPlan::TableScan(_)
-        | LogicalPlan::SubqueryAlias(_) => return None,
-        LogicalPlan::Join(_) => "a join",
-        LogicalPlan::Window(_) => "a window function",
-        LogicalPlan::Distinct(_) => "DISTINCT",
-        LogicalPlan::Limit(_) => "LIMIT",
-        LogicalPlan::Union(_) => "UNION",
-        LogicalPlan::Subquery(_) => "a subquery in an expression",
-        other => return Some(format!("{} cannot be kept by new rows alone", other.display())),
-    };
-    Some(format!("{what} cannot be kept by new rows alone"))
-}
-
-fn term(expression: &Expr) -> Option<String> {
-    match expression {
-        Expr::AggregateFunction(function) => {
-            let (name, ordered) = (function.func.name(), !function.params.order_by.is_empty());
-            if !PLAIN.contains(&name) && !SKETCHES.contains(&name) {
-                let kept = [PLAIN.as_slice(), &SKETCHES].concat().join(", ");
-                return Some(format!("{name} is not kept; {kept} are"));
-            }
-            if function.params.distinct {
-                return Some(format!(
-                    "{name}(DISTINCT ...) would keep every value there is; approx_distinct does not"
-                ));
-            }
-            match name {
-                "first_value" | "last_value" => (!ordered).then(|| {
-                    format!("{name} of rows in no order; write {name}(column ORDER BY ingested_at)")
-                }),
-                // WITHIN GROUP (ORDER BY ...) names what it is a percentile of.
-                "approx_percentile_cont" => None,
-                _ => ordered.then(|| format!("{name} with ORDER BY is not kept")),
-            }
-        }
-        Expr::ScalarFunction(function) if function.func.signature().volatility != Volatility::Immutable => {
-            Some(format!("{}() gives another value tomorrow", function.func.name()))
-        }
-        Expr::GroupingSet(_) => {
-            Some("grouping sets, CUBE and ROLLUP are not kept; make a view of each".to_owned())
-        }
-        Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_) => {
-            Some("a subquery in an expression cannot be kept by new rows alone".to_owned())
-        }
-        Expr::WindowFunction(_) => Some("a window function cannot be kept by new rows alone".to_owned()),
-        _ => None,
-    }
+    Ok((found, logical, made))
 }
 
 /// The columns of the Gold table.
@@ -359,10 +365,10 @@ fn shown(view: &View, output: &SchemaRef, partitioning: Partitioning) -> Result<
     Ok(Arc::new(Schema::new(fields)))
 }
 
-fn refused(view: &View, reason: String) -> GoldError {
+pub(super) fn refused(view: &View, reason: String) -> GoldError {
     GoldError::Refused { view: view.name.clone(), reason }
 }
 
-fn sql_error(view: &View, source: DataFusionError) -> GoldError {
+pub(super) fn sql_error(view: &View, source: DataFusionError) -> GoldError {
     GoldError::Sql { view: view.name.clone(), source: Box::new(source) }
 }

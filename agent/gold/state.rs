@@ -39,8 +39,8 @@ pub(super) enum Step {
         /// Partitions that count rows which a replay has replaced, and were left as they are: of what they count,
         /// Silver does not hold everything any more.
         sealed: u64,
-        /// The Silver version that it accounts for.
-        to: TableVersion,
+        /// Whether that is all.
+        is_last: bool,
     },
     /// Another job committed first.
     Conflict,
@@ -112,23 +112,22 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
             groups.extend(read_partition(&run.state, state.version(), plan, &files, &partition).await?);
         }
         let merged = plan.merge(groups).await?;
-        actions.push(put(&run.state, plan, &partition, &plan.stored, &merged, now).await?);
+        actions
+            .push(put(&run.state, &plan.partitioning.values(&partition), &plan.stored, &merged, now).await?);
     }
     if let Base::Anew = work.base {
         let properties = HashMap::from([
             (VIEW_PROPERTY.to_owned(), plan.fingerprint()),
             (SILVER_PROPERTY.to_owned(), silver.id()?),
         ]);
-        actions.extend(definition(
-            &run.state,
-            state.as_ref(),
-            &work.id,
-            plan,
-            &plan.stored,
-            properties,
-            now,
-        )?);
+        let layout = plan.state_layout();
+        actions.extend(definition(&run.state, state.as_ref(), &work.id, &layout, properties, now)?);
     }
+    let of_silver = match work.base {
+        Base::Anew => silver.cursor(&Cursor::Expired).await?,
+        Base::Kept | Base::Remade => None,
+    };
+    actions.extend(expired(state.as_ref(), first, of_silver).await?);
     actions.push(Cursor::Silver(silver.id()?).at(work.to.as_cursor()));
     actions.push(log::commit_info("WRITE", json!({"silver": work.to}), now));
     let version = state.as_ref().map_or(TableVersion(0), |state| state.version().next());
@@ -136,19 +135,34 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
         Commit::Conflict => Ok(Step::Conflict),
         Commit::Done(_) => {
             failpoint::reached(Failpoint::AfterStateCommit);
-            Ok(Step::Advanced { partitions, sealed, to: work.to })
+            Ok(Step::Advanced { partitions, sealed, is_last: work.to == silver.version() })
         }
     }
 }
 
+/// The cursor that says which days the state lets go of, or never had all rows of: those before `first`, and those before
+/// `never`, the days that what it was counted from had let go of when it was begun.
+pub(super) async fn expired(
+    state: Option<&Snapshot>,
+    first: Option<Day>,
+    never: Option<i64>,
+) -> Result<Option<Action>, TableError> {
+    let before = match state {
+        Some(state) => state.cursor(&Cursor::Expired).await?,
+        None => None,
+    };
+    let gone = [before, first.map(|day| i64::from(day.0)), never].into_iter().flatten().max();
+    Ok(gone.filter(|gone| Some(*gone) != before).map(|gone| Cursor::Expired.at(gone)))
+}
+
 async fn count(run: &Run<'_>, plan: &ViewPlan, work: &Work) -> Result<Counted, GoldError> {
     let split = |counted| plan.partitioning.split(counted).map_err(|e| plan.failed("split groups", e));
-    let groups = split(plan.count(&run.silver, &work.files).await?)?;
+    let groups = split(plan.count(&run.source, &work.files).await?)?;
     let touched: BTreeSet<Partition> = groups.keys().cloned().collect();
     if !matches!(work.base, Base::Remade) {
         return Ok(Counted { groups, touched, sealed: 0 });
     }
-    let silver = Snapshot::load_at(&run.silver, work.to).await?;
+    let silver = Snapshot::load_at(&run.source, work.to).await?;
     let first_kept = silver.cursor(&Cursor::Expired).await?.and_then(|day| i32::try_from(day).ok()).map(Day);
     let day = |partition: &Partition| partition.as_deref().and_then(Day::parse);
     let is_whole = |partition: &Partition| match (first_kept, plan.days) {
@@ -166,7 +180,7 @@ async fn count(run: &Run<'_>, plan: &ViewPlan, work: &Work) -> Result<Counted, G
     }
     let mut groups = match touched.is_empty() {
         true => BTreeMap::new(),
-        false => split(plan.count(&run.silver, &files).await?)?,
+        false => split(plan.count(&run.source, &files).await?)?,
     };
     groups.retain(|partition, _| touched.contains(partition));
     Ok(Counted { groups, touched, sealed: sealed.len() as u64 })
@@ -217,7 +231,7 @@ async fn find_work(
     if counted == silver.version() {
         return Ok(None);
     }
-    let (files, to, base) = new_files(&run.silver, counted, silver.version()).await?;
+    let (files, to, base) = new_files(&run.source, counted, silver.version()).await?;
     Ok(Some(Work { id: state.id()?, files, to, base }))
 }
 

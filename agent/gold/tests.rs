@@ -1,3 +1,4 @@
+mod layered;
 mod replayed;
 
 use std::collections::BTreeMap;
@@ -262,17 +263,17 @@ async fn gold_is_made_again_from_the_state_after_a_crash_between_their_commits()
     host.put(&[Row::at(DAY, "info", 5)]).await;
     fold(&config).await;
     for view in &config.views {
-        let table = plan::source(view).unwrap();
         let run = Run {
             view,
-            silver: config.place.join(SILVER).join(&table),
+            source: config.place.join(SILVER).join("web"),
             state: config.place.join(STATE).join(&view.name),
             gold: config.place.join(GOLD).join(&view.name),
             clock: &Noon,
         };
-        let silver = Snapshot::load(&run.silver).await.unwrap().unwrap();
-        let plan = ViewPlan::new(view, &silver.schema().unwrap()).await.unwrap();
-        let advanced = Step::Advanced { partitions: 1, sealed: 0, to: silver.version() };
+        let silver = Snapshot::load(&run.source).await.unwrap().unwrap();
+        let input = Input::Silver(silver.schema().unwrap().as_ref().clone());
+        let plan = ViewPlan::new(view, &config.views, input).await.unwrap();
+        let advanced = Step::Advanced { partitions: 1, sealed: 0, is_last: true };
         assert_eq!(state::advance(&run, &plan, &silver).await.unwrap(), advanced);
     }
     assert_views_equal_direct_sql(&config).await;
@@ -360,18 +361,18 @@ async fn what_cannot_be_kept_is_refused_with_the_reason() {
         ("SELECT level, count(*) FROM web GROUP BY level", "name it with AS"),
         ("SELECT date, count(*) AS n FROM web GROUP BY date", "partition column's name"),
         ("SELECT nothing, count(*) AS n FROM web GROUP BY nothing", "nothing"),
-        ("SELECT count(*) AS n FROM gold.levels", "views read `silver`"),
+        ("SELECT count(*) AS n FROM gold.levels", "it reads `gold.levels`, which is no view"),
         ("DELETE FROM web", "it is no query"),
         ("SELEC level", "SELEC"),
     ];
     for (sql, reason) in cases {
-        let error = check(&view("v", sql), Some(&schema)).await.unwrap_err().to_string();
+        let error = check(&view("v", sql), &[], Some(&schema)).await.unwrap_err().to_string();
         assert!(error.contains(reason), "{sql}: {error}");
     }
-    let kept = check(&views()[1], Some(&schema)).await.unwrap();
+    let kept = check(&views()[1], &[], Some(&schema)).await.unwrap();
     assert_eq!(kept.partitions.as_deref(), Some("a partition for each UTC day"));
     assert_eq!(kept.columns.first(), Some(&("hour".to_owned(), r#"Timestamp(µs, "UTC")"#.to_owned())));
-    let unknown = check(&views()[1], None).await.unwrap();
+    let unknown = check(&views()[1], &[], None).await.unwrap();
     assert_eq!((unknown.table.as_str(), unknown.partitions), ("web", None));
 }
 

@@ -4,7 +4,6 @@
 //! version of the state that it shows.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -14,7 +13,7 @@ use parquet::file::properties::WriterProperties;
 use serde_json::json;
 
 use super::partition::Partition;
-use super::plan::ViewPlan;
+use super::plan::{Layout, ViewPlan};
 use super::state::read_partition;
 use super::{GoldError, Run, VIEW_PROPERTY};
 use crate::clock::Timestamp;
@@ -74,7 +73,8 @@ pub(super) async fn project(run: &Run<'_>, plan: &ViewPlan) -> Result<Projection
         let groups = read_partition(&run.state, state.version(), plan, &files, partition).await?;
         let rows = plan.finish(groups).await?;
         if !rows.is_empty() {
-            actions.push(put(&run.gold, plan, partition, &plan.shown, &rows, now).await?);
+            actions
+                .push(put(&run.gold, &plan.partitioning.values(partition), &plan.shown, &rows, now).await?);
         }
     }
     if all {
@@ -86,7 +86,7 @@ pub(super) async fn project(run: &Run<'_>, plan: &ViewPlan) -> Result<Projection
             (VIEW_PROPERTY.to_owned(), plan.fingerprint()),
             (STATE_PROPERTY.to_owned(), state.id()?),
         ]);
-        actions.extend(definition(&run.gold, gold.as_ref(), &id, plan, &plan.shown, properties, now)?);
+        actions.extend(definition(&run.gold, gold.as_ref(), &id, &plan.gold_layout(), properties, now)?);
     }
     actions.push(Cursor::State(state.id()?).at(state.version().as_cursor()));
     actions.push(log::commit_info("WRITE", json!({"state": state.version()}), now));
@@ -113,28 +113,39 @@ async fn find_stale(
         return Ok(Stale::All);
     }
     let shown = gold.cursor(&Cursor::State(id)).await?.and_then(|version| u64::try_from(version).ok());
-    let Some(mut at) = shown.map(TableVersion).filter(|shown| *shown <= state.version()) else {
+    let Some(at) = shown.map(TableVersion).filter(|shown| *shown <= state.version()) else {
         return Ok(Stale::All);
     };
     if at == state.version() {
         return Ok(Stale::Nothing);
     }
-    let mut stale = BTreeSet::new();
-    while at < state.version() {
-        at = at.next();
-        let Some(entry) = log::read(&run.state, at).await? else { return Ok(Stale::All) };
-        let removed = entry.removes.iter().filter_map(|file| file.partition_values.as_ref());
-        let added = entry.adds.iter().map(|file| &file.partition_values);
-        stale.extend(removed.chain(added).map(|values| plan.partitioning.of_file(values)));
-    }
-    Ok(Stale::Some(stale))
+    let changed = changed(&run.state, plan, at, state.version()).await?;
+    Ok(changed.map_or(Stale::All, Stale::Some))
 }
 
-/// Writes the rows of one partition as a data file.
+/// The partitions of a view's state that versions after `after` up to `to` changed; `None` where the log does not
+/// tell any more.
+pub(super) async fn changed(
+    state: &Place,
+    plan: &ViewPlan,
+    after: TableVersion,
+    to: TableVersion,
+) -> Result<Option<BTreeSet<Partition>>, TableError> {
+    let (mut changed, mut at) = (BTreeSet::new(), after);
+    while at < to {
+        at = at.next();
+        let Some(entry) = log::read(state, at).await? else { return Ok(None) };
+        let removed = entry.removes.iter().filter_map(|file| file.partition_values.as_ref());
+        let added = entry.adds.iter().map(|file| &file.partition_values);
+        changed.extend(removed.chain(added).map(|values| plan.partitioning.of_file(values)));
+    }
+    Ok(Some(changed))
+}
+
+/// Writes the rows of one partition, of these values, as a data file.
 pub(super) async fn put(
     place: &Place,
-    plan: &ViewPlan,
-    partition: &Partition,
+    partition: &[(&str, Partition)],
     columns: &SchemaRef,
     rows: &[RecordBatch],
     now: Timestamp,
@@ -142,7 +153,7 @@ pub(super) async fn put(
     let properties =
         WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
     let file = DataFile::encode(place, columns, rows, properties, &[])?;
-    Ok(Action::Add(file.put_in(place, &plan.partitioning.values(partition), now).await?))
+    Ok(Action::Add(file.put_in(place, partition, now).await?))
 }
 
 /// The actions that define a table, or define it anew.
@@ -150,14 +161,12 @@ pub(super) fn definition(
     place: &Place,
     before: Option<&Snapshot>,
     id: &str,
-    plan: &ViewPlan,
-    columns: &SchemaRef,
+    layout: &Layout,
     properties: HashMap<String, String>,
     now: Timestamp,
 ) -> Result<Vec<Action>, TableError> {
-    let columns = plan.partitioning.with_column(&Arc::clone(columns));
-    let partition = plan.partitioning.names();
-    let metadata = schema::metadata_with(place, id, &columns, partition, properties, now)?;
+    let Layout { columns, partition } = layout;
+    let metadata = schema::metadata_with(place, id, columns, partition, properties, now)?;
     Ok(match before {
         Some(_) => vec![metadata],
         None => vec![schema::protocol(place)?, metadata],

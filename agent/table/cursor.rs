@@ -27,7 +27,8 @@ pub enum Cursor {
     Sync,
     /// In the dead-letter table, and in a view's state: the last version consumed of the Silver table with this id.
     Silver(String),
-    /// In a Gold table: the version of the state table (with this id) that it shows.
+    /// In a Gold table: the version of the state table (with this id) that it shows. In a view's state: the version
+    /// consumed of the state (with this id) of the view that it reads.
     State(String),
     /// In fleet Silver: the last sequence number folded of a stream.
     Stream {
@@ -45,7 +46,8 @@ pub enum Cursor {
     },
     /// In fleet Silver: an object with this digest was folded out of quarantine; the value is its number.
     Requeued(String),
-    /// In fleet Silver: the days before this one, counted from 1970-01-01, were taken out when their time was over.
+    /// In fleet Silver: the days before this one, counted from 1970-01-01, were taken out when their time was over. In a
+    /// view's state: they were too, or it never had all of their rows.
     Expired,
 }
 

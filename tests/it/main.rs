@@ -59,6 +59,7 @@ mod terminal;
 mod top;
 mod trace;
 mod upkeep;
+mod views;
 mod watch;
 mod watchdog;
 mod workbench;
