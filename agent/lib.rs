@@ -31,6 +31,7 @@ pub mod feed;
 pub mod generate;
 #[cfg(feature = "central")]
 pub mod gold;
+pub mod install;
 pub mod lock;
 pub mod logging;
 pub mod memory;

@@ -5,6 +5,7 @@ mod check;
 mod format;
 mod fresh;
 mod generate;
+mod install;
 mod plugin;
 mod replay;
 mod run;
@@ -82,6 +83,8 @@ enum Command {
     Query(query::Args),
     /// Make, try and measure transforms.
     Plugin(plugin::Args),
+    /// Set this host up to run logsmith as a service, where no package did.
+    Install(install::Args),
     /// Write sample JSON logs.
     Generate(generate::Args),
     /// Judge lines that are kept again, by the plugins as they are now, and replace what was made of them.
@@ -142,6 +145,7 @@ async fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "central")]
         Command::Query(args) => query::main(&args).await,
         Command::Plugin(args) => tokio::task::block_in_place(|| plugin::main(&args)),
+        Command::Install(args) => install::main(&args),
         Command::Generate(args) => generate::main(&args),
         Command::Replay(args) => replay::main(args).await,
         Command::Adopt(args) => adopt::main(&args).await,

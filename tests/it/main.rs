@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod machine;
 mod s3;
 mod support;
 
@@ -30,6 +31,7 @@ mod formats;
 mod fuzz;
 mod hostile;
 mod identity;
+mod install;
 mod landing;
 mod languages;
 mod limits;
