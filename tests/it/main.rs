@@ -41,6 +41,7 @@ mod long_lines;
 mod metrics;
 mod multiline;
 mod owned;
+mod package;
 mod plugins;
 mod power_loss;
 mod project;
