@@ -1,4 +1,4 @@
-//! Opening a plugin's file that nobody but root can have put there.
+//! Opening a plugin's file, where asked for only one that nobody but root can have put there.
 
 use std::fmt;
 use std::fs::File;
@@ -22,6 +22,21 @@ pub enum FileOwner {
 /// Others than root can write here.
 const OTHERS_WRITE: u32 = 0o022;
 
+/// A pipe in a file's place must not be waited for.
+const FILE: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+/// Opens the file at `path`, whoever put it there.
+///
+/// # Errors
+/// There is none, it cannot be read, or something else stands there, such as a pipe or a device.
+pub(super) fn open_of_anyone(path: &Path) -> io::Result<File> {
+    let file = open(path, FILE, Mode::empty())?;
+    match is_file(&file)? {
+        true => Ok(file.into()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")),
+    }
+}
+
 /// Opens the file at `path` folder by folder from the root on, and looks at each by the descriptor that leads to the
 /// next: what was looked at is what is opened, whatever is renamed meanwhile.
 ///
@@ -30,8 +45,7 @@ const OTHERS_WRITE: u32 = 0o022;
 pub(super) fn open_of_root(path: &Path) -> io::Result<File> {
     let path = std::path::absolute(path)?;
     let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    // A pipe in its place must not be waited for.
-    let file = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = FILE | OFlags::NOFOLLOW;
     let mut at = open("/", folder, Mode::empty())?;
     check(&at, Path::new("/"))?;
     let mut so_far = Path::new("/").to_owned();
@@ -47,10 +61,14 @@ pub(super) fn open_of_root(path: &Path) -> io::Result<File> {
         })?;
         check(&at, &so_far)?;
     }
-    if FileType::from_raw_mode(fstat(&at)?.st_mode) != FileType::RegularFile {
+    if !is_file(&at)? {
         return Err(refusal(&so_far, "is no file"));
     }
     Ok(at.into())
+}
+
+fn is_file(at: &OwnedFd) -> io::Result<bool> {
+    Ok(FileType::from_raw_mode(fstat(at)?.st_mode) == FileType::RegularFile)
 }
 
 fn check(at: &OwnedFd, path: &Path) -> io::Result<()> {

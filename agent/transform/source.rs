@@ -1,7 +1,6 @@
 //! Where a plugin comes from, and which one it is.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -11,7 +10,7 @@ use sha2::Digest;
 
 use super::error::PluginError;
 use super::limits::Limits;
-use super::owner::{FileOwner, open_of_root};
+use super::owner::{FileOwner, open_of_anyone, open_of_root};
 use crate::text::Shown;
 
 macro_rules! builtins {
@@ -84,13 +83,13 @@ fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
     let failed = |source| PluginError::Read { path: path.into(), source };
     let bytes_max = limits.component_bytes_max;
     let file = match limits.file_owner {
-        FileOwner::Anyone => File::open(path),
+        FileOwner::Anyone => open_of_anyone(path),
         FileOwner::Root => open_of_root(path),
     };
     let file = file.map_err(failed)?;
     let bytes = file.metadata().map_err(failed)?.len();
     let mut content = Vec::new();
-    // A file may grow while it is read, and a device has no length.
+    // A file may grow while it is read.
     file.take(bytes_max.saturating_add(1)).read_to_end(&mut content).map_err(failed)?;
     let bytes = bytes.max(content.len() as u64);
     if bytes > bytes_max {

@@ -120,6 +120,20 @@ fn a_component_is_told_and_what_is_none_is_refused() {
     assert!(said.contains("--config is no JSON"), "{said}");
 }
 
+/// The agent would have waited for a writer for good, at its start and with each change.
+#[test]
+fn regression_a_pipe_in_a_plugins_place_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("plugin.wasm");
+    succeed(Command::new("mkfifo").arg(&pipe));
+    for path in [pipe.to_str().unwrap(), "/dev/zero"] {
+        let mut inspect = Command::new("timeout");
+        inspect.args(["60", env!("CARGO_BIN_EXE_logsmith"), "plugin", "inspect", path]);
+        let said = fail(inspect.env("XDG_CACHE_HOME", crate::support::user_cache()));
+        assert!(said.contains(&format!("cannot read the plugin {path}: it is no file")), "{said}");
+    }
+}
+
 #[test]
 fn a_configuration_may_be_a_file() {
     let (folder, path) = file(b"{\"text\":\"hello\"}\n");
