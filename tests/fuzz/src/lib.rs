@@ -13,6 +13,10 @@
 #[path = "../../../agent/clock.rs"]
 #[expect(dead_code, reason = "for the whole agent")]
 mod clock;
+/// Nobody watches over stages here.
+mod pulse {
+    pub fn beat() {}
+}
 #[path = "../../../agent/text.rs"]
 #[allow(dead_code, reason = "for the whole agent")]
 mod text;
