@@ -47,12 +47,17 @@ impl Cache {
         Ok(Self { folder, bytes_max })
     }
 
-    /// A component, compiled if it is not there yet. A folder that cannot be written to costs time and no plugin.
+    /// A component, whose hash is known, compiled if it is not there yet. A folder that cannot be written to costs time and no plugin.
     ///
     /// # Errors
     /// It cannot be compiled.
-    pub fn component(&self, engine: &wasmtime::Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
-        let path = self.folder.join(name(engine, Sha256::of(wasm)));
+    pub fn component(
+        &self,
+        engine: &wasmtime::Engine,
+        wasm: &[u8],
+        sha256: Sha256,
+    ) -> wasmtime::Result<Component> {
+        let path = self.folder.join(name(engine, sha256));
         if let Some(component) = mapped(engine, &path) {
             return Ok(component);
         }
@@ -224,14 +229,14 @@ mod tests {
         let cache = open(&folder.path().join("cache"));
         let engine = wasmtime::Engine::default();
         let path = cache.folder.join(name(&engine, Sha256::of(EMPTY)));
-        cache.component(&engine, EMPTY).unwrap();
+        cache.component(&engine, EMPTY, Sha256::of(EMPTY)).unwrap();
         let whole = fs::read(&path).unwrap();
         for damaged in [&whole[..whole.len() / 2], b"\x7fELF", b""] {
             // As `keep` does: a mapped file is never written to.
             fs::remove_file(&path).unwrap();
             fs::write(&path, damaged).unwrap();
             assert!(mapped(&engine, &path).is_none());
-            cache.component(&engine, EMPTY).unwrap();
+            cache.component(&engine, EMPTY, Sha256::of(EMPTY)).unwrap();
             assert_eq!(fs::read(&path).unwrap(), whole);
         }
     }
@@ -242,8 +247,8 @@ mod tests {
         let cache = open(folder.path());
         for epochs in [true, false] {
             let engine = wasmtime::Engine::new(wasmtime::Config::new().epoch_interruption(epochs)).unwrap();
-            cache.component(&engine, EMPTY).unwrap();
-            cache.component(&engine, EMPTY).unwrap();
+            cache.component(&engine, EMPTY, Sha256::of(EMPTY)).unwrap();
+            cache.component(&engine, EMPTY, Sha256::of(EMPTY)).unwrap();
         }
         assert_eq!(kept(folder.path()).unwrap().len(), 2);
     }
@@ -252,7 +257,7 @@ mod tests {
     fn what_is_too_large_is_compiled_each_time() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::open(CacheFolder { path: folder.path(), bytes_max: 10 }).unwrap();
-        cache.component(&wasmtime::Engine::default(), EMPTY).unwrap();
+        cache.component(&wasmtime::Engine::default(), EMPTY, Sha256::of(EMPTY)).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 
@@ -264,7 +269,7 @@ mod tests {
         let engine = wasmtime::Engine::default();
         let other = wasmtime::Engine::new(wasmtime::Config::new().epoch_interruption(true)).unwrap();
         for (engine, wasm) in [(&engine, EMPTY), (&engine, NAMED), (&other, EMPTY)] {
-            cache.component(engine, wasm).unwrap();
+            cache.component(engine, wasm, Sha256::of(wasm)).unwrap();
         }
         fs::write(folder.path().join(".tmpAbCdEf"), "half").unwrap();
         cache.keep_only(&[&engine], &HashSet::from([Sha256::of(NAMED)])).unwrap();

@@ -92,10 +92,10 @@ impl Compiler {
         Ok(Self { engine, linker, cache })
     }
 
-    /// Compiles a component, or takes it out of the cache.
-    pub fn component(&self, wasm: &[u8]) -> wasmtime::Result<Component> {
+    /// Compiles a component, whose hash is known, or takes it out of the cache.
+    pub fn component(&self, wasm: &[u8], sha256: Sha256) -> wasmtime::Result<Component> {
         match &self.cache {
-            Some(cache) => cache.component(&self.engine, wasm),
+            Some(cache) => cache.component(&self.engine, wasm, sha256),
             None => Component::from_binary(&self.engine, wasm),
         }
     }

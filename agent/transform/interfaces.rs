@@ -26,7 +26,7 @@ impl Interfaces {
     /// It cannot be read, or is no plugin.
     pub fn read(engine: &Engine, source: &PluginSource) -> Result<Self, PluginError> {
         let (bytes, sha256) = source.read(&Limits::default())?;
-        let pre = load(engine, &source.to_string(), &bytes)?;
+        let pre = load(engine, &source.to_string(), &bytes, sha256)?;
         let types = pre.instance_pre().component().component_type();
         let wasmtime = pre.engine();
         Ok(Self {

@@ -14,7 +14,7 @@ use super::limits::Limits;
 use super::linker::OFFERED;
 use super::meter::Meter;
 use super::plan::{Plan, Rest};
-use super::source::{Fingerprint, PluginSource, config_hash};
+use super::source::{Fingerprint, PluginSource, Sha256, config_hash};
 use super::state::{HostState, MESSAGES_MAX};
 use super::verdict::{Dead, DeadKind, Verdicts};
 use super::wit::{self, PluginPre};
@@ -44,7 +44,7 @@ impl Plugin {
     ) -> Result<Self, PluginError> {
         let label = source.to_string();
         let (bytes, sha256) = source.read(&limits)?;
-        let pre = load(engine, &label, &bytes)?;
+        let pre = load(engine, &label, &bytes, sha256)?;
         let component = Component { label, pre, config: config.to_string(), limits, meter: None };
         let plan = open(engine, &component, input)?;
         let fingerprint = Fingerprint {
@@ -188,8 +188,13 @@ impl std::fmt::Debug for Plugin {
     }
 }
 
-/// Compiles a component, and makes sure that it is a plugin.
-pub(super) fn load(engine: &Engine, label: &str, bytes: &[u8]) -> Result<PluginPre<HostState>, PluginError> {
+/// Compiles a component, whose hash is known, and makes sure that it is a plugin.
+pub(super) fn load(
+    engine: &Engine,
+    label: &str,
+    bytes: &[u8],
+    sha256: Sha256,
+) -> Result<PluginPre<HostState>, PluginError> {
     let plugin = || label.to_owned();
     match bytes.split_first_chunk::<8>() {
         Some(([b'\0', b'a', b's', b'm', 0x0d, _, 1, 0], _)) => {}
@@ -199,7 +204,7 @@ pub(super) fn load(engine: &Engine, label: &str, bytes: &[u8]) -> Result<PluginP
     }
     let compiler @ Compiler { engine, linker, .. } = engine.compiler(bytes.len());
     let component = compiler
-        .component(bytes)
+        .component(bytes, sha256)
         .map_err(|error| PluginError::Compile { plugin: plugin(), source: error.into() })?;
     let types = component.component_type();
     if let Some((import, _)) = types.imports(engine).find(|(name, _)| *name != OFFERED) {
