@@ -19,7 +19,7 @@ use crate::clock::Clock;
 use crate::compact::{self, CompactError, CompactReport, Gap, Left, OBJECTS_MAX, Settled};
 use crate::config::Central;
 use crate::failpoint::{self, Failpoint};
-use crate::gold::{self, ViewReport};
+use crate::gold::{self, SLICE_BYTES, ViewReport, ViewUpdate};
 use crate::store::StoreError;
 use lease::{Lease, Standing};
 
@@ -85,6 +85,13 @@ impl fmt::Display for Report {
                 ));
             }
             lines.push(match result {
+                Ok(ViewUpdate { counting: Some(counting), .. }) => format!(
+                    "gold/{view}: {} of {} files counted; it is shown when all are",
+                    counting.files, counting.of
+                ),
+                Ok(ViewUpdate { waits_for: Some(below), .. }) => {
+                    format!("gold/{view}: waits for gold/{below}, which is being counted")
+                }
                 Ok(update) => match update.silver {
                     Some(version) => format!(
                         "gold/{view}: {} partitions brought up to Silver version {version}",
@@ -109,19 +116,27 @@ impl fmt::Display for Report {
 /// # Errors
 /// The landing could not be folded, or not be deleted.
 pub async fn run_once(config: &Central, clock: &dyn Clock) -> Result<Report, CentralError> {
-    rounds(config, clock, OBJECTS_MAX).await
+    rounds(config, clock, OBJECTS_MAX, SLICE_BYTES).await
 }
 
-async fn rounds(config: &Central, clock: &dyn Clock, objects_max: usize) -> Result<Report, CentralError> {
+/// In each round a view that is being counted gets one slice further; so what arrives meanwhile does not wait for it.
+async fn rounds(
+    config: &Central,
+    clock: &dyn Clock,
+    objects_max: usize,
+    slice_bytes: i64,
+) -> Result<Report, CentralError> {
     let mut folded = CompactReport::default();
     let views = loop {
         folded.add(compact::compact_some(config, clock, objects_max).await?);
-        let views = gold::update(config, clock).await;
+        let views = gold::update_by(config, clock, slice_bytes).await;
+        let counting = |report: &ViewReport| report.result.as_ref().is_ok_and(|it| it.counting.is_some());
+        let is_counting = views.iter().any(counting);
         failpoint::reached(Failpoint::BeforeDelete);
         let consumed = std::mem::take(&mut folded.consumed);
         let stuck = consumed.is_empty();
         compact::delete(&config.place, consumed).await?;
-        if stuck || folded.left == Left::Nothing {
+        if !is_counting && (stuck || folded.left == Left::Nothing) {
             break views;
         }
     };
@@ -262,6 +277,9 @@ mod tests {
 
     const VICTIM_LAKE: &str = "LOGSMITH_TEST_LAKE";
 
+    /// So few that a slice is one file.
+    const VICTIM_SLICE_BYTES: i64 = 1;
+
     fn counted() -> Vec<View> {
         vec![
             view("levels", "SELECT level, count(*) AS n, sum(ms) AS ms FROM web GROUP BY level"),
@@ -285,7 +303,56 @@ mod tests {
             retentions: Vec::new(),
             running: Default::default(),
         };
+        rounds(&config, &Noon, OBJECTS_MAX, VICTIM_SLICE_BYTES).await.unwrap();
+    }
+
+    /// Runs a pass of the victim, and asserts that it was killed there.
+    fn kill_at(edge: &str, folder: &std::path::Path) {
+        let killed = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "central::tests::victim", "--ignored"])
+            .env(VICTIM_LAKE, folder)
+            .env("LOGSMITH_KILL_AT", edge)
+            .output()
+            .unwrap();
+        let signal = std::os::unix::process::ExitStatusExt::signal(&killed.status);
+        assert_eq!(signal, Some(6), "{edge}: {killed:?}");
+    }
+
+    #[tokio::test]
+    async fn new_views_over_old_silver_go_on_where_a_kill_left_them() {
+        let (folder, mut config) = lake(Vec::new());
+        let mut host = FakeHost::new(&config, "a");
+        for day in 0..6 {
+            host.put(&[Row::at(DAY + day * 86_400_000_000, "info", 1), Row::at(DAY, "warn", 2)]).await;
+            run_once(&config, &Noon).await.unwrap();
+        }
+        config.views = counted();
+        let state = async |view: &str| {
+            let state = crate::table::Snapshot::load(&config.place.join("state").join(view)).await.unwrap();
+            state.map_or(0, |state| state.version().0 + 1)
+        };
+        // One slice is one file of 7; the first view gets one, then the second one.
+        for kill in 1..=5 {
+            kill_at("after-state-commit", folder.path());
+            assert_eq!((state("levels").await, state("hours").await), (kill, 0));
+            assert!(config.place.join("gold").list().await.unwrap().is_empty(), "not yet complete");
+            host.put(&[Row::at(DAY + kill as i64, "info", 1), Row::at(DAY, "warn", 2)]).await;
+        }
+        for edge in ["after-gold-commit", "before-delete", "mid-delete"] {
+            host.put(&[Row::at(DAY, "info", 1), Row::at(DAY, "warn", 2)]).await;
+            kill_at(edge, folder.path());
+        }
         run_once(&config, &Noon).await.unwrap();
+        let context = query::session(query::discover(&config.place).await.unwrap()).await.unwrap();
+        for sql in [
+            "SELECT count(*), count(DISTINCT offset) FROM silver.web",
+            "SELECT sum(n), sum(ms) * 2 / 3 FROM gold.levels",
+            "SELECT sum(n) AS n, sum(n) AS m FROM gold.hours",
+        ] {
+            let answer = query::run(&context, sql).await.unwrap();
+            let text = pretty_format_batches(&answer).unwrap().to_string();
+            assert!(text.contains("| 28 ") && text.matches("28 ").count() == 2, "{sql}: {text}");
+        }
     }
 
     #[tokio::test]
@@ -299,17 +366,7 @@ mod tests {
             for host in &mut hosts {
                 host.put(&[Row::at(DAY + n * 3_600_000_000, "info", 1), Row::at(DAY, "warn", 2)]).await;
             }
-            let killed = std::process::Command::new(std::env::current_exe().unwrap())
-                .args(["--exact", "central::tests::victim", "--ignored"])
-                .env(VICTIM_LAKE, folder.path())
-                .env("LOGSMITH_KILL_AT", edge)
-                .output()
-                .unwrap();
-            assert_eq!(
-                std::os::unix::process::ExitStatusExt::signal(&killed.status),
-                Some(6),
-                "{edge}: {killed:?}"
-            );
+            kill_at(edge, folder.path());
         }
         let report = run_once(&config, &Noon).await.unwrap();
         assert!(report.views.iter().all(|view| view.result.is_ok()), "{report:?}");
@@ -347,7 +404,7 @@ mod tests {
                 .await
                 .unwrap();
         }
-        let report = rounds(&config, &Noon, 20).await.unwrap();
+        let report = rounds(&config, &Noon, 20, SLICE_BYTES).await.unwrap();
         let web = report.folded.tables.get("web").unwrap();
         assert_eq!((web.objects, web.rows, web.quarantined.len()), (270, 270, 3));
         assert_eq!(web.gaps.iter().map(|gap| (gap.seq.0, gap.waiting)).collect::<Vec<_>>(), [(1, 90)]);

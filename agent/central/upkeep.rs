@@ -6,7 +6,7 @@
 use crate::clock::Clock;
 use crate::compact::{self, CompactReport, SILVER};
 use crate::config::Central;
-use crate::gold::{GOLD, STATE};
+use crate::gold::{self, GOLD, STATE};
 use crate::store::Place;
 use crate::table::cleanup::{Entries, clean_log, vacuum};
 use crate::table::{Cursor, Snapshot, TableError, TableVersion, log};
@@ -76,6 +76,9 @@ async fn consumed_by_views(lake: &Place, silver: &Snapshot) -> Result<TableVersi
     let mut lowest = silver.version();
     for view in lake.join(STATE).folders().await? {
         let Some(state) = Snapshot::load(&lake.join(STATE).join(&view)).await? else { continue };
+        if gold::is_retired(&state).await? {
+            continue;
+        }
         if let Some(counted) = state.cursor(&cursor).await? {
             lowest = lowest.min(version(Some(counted)));
         }
@@ -85,9 +88,13 @@ async fn consumed_by_views(lake: &Place, silver: &Snapshot) -> Result<TableVersi
 
 /// The version of a view's state that its Gold table shows, and that every view over it has counted.
 async fn consumed_by_gold(lake: &Place, view: &str, state: &Snapshot) -> Result<TableVersion, TableError> {
-    let cursor = Cursor::State(state.id()?);
-    let mut lowest = state.version();
-    if let Some(gold) = Snapshot::load(&lake.join(GOLD).join(view)).await? {
+    let (cursor, mut lowest) = (Cursor::State(state.id()?), state.version());
+    if gold::is_retired(state).await? {
+        return Ok(lowest);
+    }
+    // Of the two states that a view may have, Gold shows one.
+    let shown = view.split_once('@').map_or(view, |(name, _)| name);
+    if let Some(gold) = Snapshot::load(&lake.join(GOLD).join(shown)).await? {
         lowest = version(gold.cursor(&cursor).await?);
     }
     for view in lake.join(STATE).folders().await? {

@@ -60,8 +60,8 @@ enum Base {
 /// # Errors
 /// A table failed, or groups cannot be counted.
 pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, below: &Below) -> Result<Step, GoldError> {
-    let state = Snapshot::load(&run.state).await?;
-    let work = match find_work(run, plan, below, state.as_ref()).await? {
+    let state = run.slot.state.as_ref();
+    let work = match find_work(run, plan, below, state).await? {
         Found::Work(work) => work,
         Found::Nothing => return Ok(Step::Current),
         Found::Later => return Ok(Step::Conflict),
@@ -94,12 +94,12 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, below: &Below) -> Re
             let merged = plan.merge(groups).await?;
             let mut values = plan.partitioning.values(&own);
             values.push((BELOW, partition.clone()));
-            actions.push(put(&run.state, &values, &plan.stored, &merged, now).await?);
+            actions.push(put(&run.slot.place, &values, &plan.stored, &merged, now).await?);
             touched.insert(own);
         }
         replaced.insert(partition);
     }
-    if let Some(state) = &state {
+    if let Some(state) = state {
         let removed = |file: &Add| {
             let own = plan.partitioning.of_file(&file.partition_values);
             work.base == Base::Anew || replaced.contains(&of_below(file)) || is_over(&own)
@@ -116,14 +116,15 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, below: &Below) -> Re
             (BELOW_PROPERTY.to_owned(), below.state.id()?),
         ]);
         let layout = plan.state_layout();
-        actions.extend(definition(&run.state, state.as_ref(), &work.id, &layout, properties, now)?);
+        actions.push(Cursor::Retired.at(0));
+        actions.extend(definition(&run.slot.place, state, &work.id, &layout, properties, now)?);
     }
     let never = gone.filter(|_| work.base == Base::Anew);
-    actions.extend(expired(state.as_ref(), first, never).await?);
+    actions.extend(expired(state, first, never).await?);
     actions.push(Cursor::State(below.state.id()?).at(to.as_cursor()));
     actions.push(log::commit_info("WRITE", json!({"below": to}), now));
-    let version = state.as_ref().map_or(TableVersion(0), |state| state.version().next());
-    match log::append(&run.state, version, &actions).await? {
+    let version = state.map_or(TableVersion(0), |state| state.version().next());
+    match log::append(&run.slot.place, version, &actions).await? {
         Commit::Conflict => Ok(Step::Conflict),
         Commit::Done(_) => {
             failpoint::reached(Failpoint::AfterStateCommit);

@@ -10,7 +10,8 @@
 //!   does a run read more than what is new. A partition that Silver no longer covers stays as it is, and this is told.
 //! - A view may read another view: see [`layer`]. Each is kept by what changed in the one below, which comes first.
 //! - What cannot be kept so is refused, with the reason, before anything is written.
-//! - A changed view is counted anew from the Silver that there is. Rows that retention has taken from Silver
+//! - A new view, and a changed one, is counted from the Silver that there is, slice by slice, each a commit; a changed one
+//!   beside what is shown. Gold shows it when it is complete. Rows that retention has taken from Silver
 //!   stay counted in an unchanged view, and are missing from a changed one.
 
 mod days;
@@ -19,6 +20,7 @@ mod layer;
 mod partial;
 mod partition;
 mod plan;
+mod slot;
 mod source;
 mod state;
 #[cfg(test)]
@@ -38,11 +40,13 @@ use crate::store::{Place, StoreError};
 use crate::table::{Snapshot, TableError, TableVersion};
 use layer::Below;
 use plan::{Input, ViewPlan};
+use slot::{Slot, Slots};
 use source::Of;
 use state::Step;
 use write::Projection;
 
 pub use plan::Description;
+pub use slot::is_retired;
 
 /// The folder, below the central URL, that holds the Gold tables.
 pub const GOLD: &str = "gold";
@@ -52,6 +56,9 @@ pub const STATE: &str = "state";
 
 /// How often a view is started over in one run when another job is at work on it.
 const ATTEMPTS: u32 = 5;
+
+/// The Silver files that one commit to a state counts, in bytes, but for a single file or version that is larger.
+pub(crate) const SLICE_BYTES: i64 = 1 << 30;
 
 /// The table property that tells a view's definition: a change means that it is counted anew.
 const VIEW_PROPERTY: &str = "logsmith.view";
@@ -125,6 +132,10 @@ pub enum GoldError {
 pub struct ViewUpdate {
     /// The Silver version that Gold shows; `None` while there is no Silver table.
     pub silver: Option<TableVersion>,
+    /// How far it is, where it is still being counted from the rows that were there before: then Gold does not show it.
+    pub counting: Option<Counting>,
+    /// The view that it reads, where that one is still being counted.
+    pub waits_for: Option<String>,
     /// How many commits its state took: 0 if there was nothing new.
     pub slices: u32,
     /// How many partitions of its state were rewritten.
@@ -138,6 +149,25 @@ pub struct ViewUpdate {
     pub conflicts: u32,
 }
 
+/// How much of the Silver that was there before a view has counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Counting {
+    /// So many data files.
+    pub files: usize,
+    /// Of so many.
+    pub of: usize,
+}
+
+impl Counting {
+    fn is_done(self) -> bool {
+        self.files >= self.of
+    }
+
+    fn as_cursor(self) -> i64 {
+        if self.is_done() { -1 } else { i64::try_from(self.files).unwrap_or(-1) }
+    }
+}
+
 /// What a run did to one view of the configuration.
 #[derive(Debug)]
 pub struct ViewReport {
@@ -147,15 +177,21 @@ pub struct ViewReport {
     pub result: Result<ViewUpdate, GoldError>,
 }
 
-/// Brings every view up to the committed fleet Silver, each after the one that it reads.
+/// Brings every view up to the committed fleet Silver, each after the one that it reads. A view that is new or changed gets
+/// one slice further: where a report says that it is still being counted, there is more to do.
 pub async fn update(config: &Central, clock: &dyn Clock) -> Vec<ViewReport> {
+    update_by(config, clock, SLICE_BYTES).await
+}
+
+/// Like [`update`], with slices of so many bytes.
+pub(crate) async fn update_by(config: &Central, clock: &dyn Clock, slice_bytes: i64) -> Vec<ViewReport> {
     let mut order: Vec<(usize, usize)> = Vec::with_capacity(config.views.len());
     for (place, view) in config.views.iter().enumerate() {
         // One that cannot be kept says why when its turn comes.
         order.push((source::chain(view, &config.views).map_or(0, |(_, chain)| chain.len()), place));
     }
     order.sort_unstable();
-    let mut pass = Pass { config, clock, tables: HashMap::new(), kept: HashMap::new() };
+    let mut pass = Pass { config, clock, slice_bytes, tables: HashMap::new(), kept: HashMap::new() };
     let mut reports = Vec::with_capacity(order.len());
     for (_, place) in order {
         let Some(view) = config.views.get(place) else { continue };
@@ -195,30 +231,52 @@ pub async fn silver_columns(lake: &Place, table: &str) -> Result<Option<Schema>,
     snapshot.map(|snapshot| Ok(snapshot.schema()?.as_ref().clone())).transpose()
 }
 
-/// The tables of one view.
+/// What one step for one view works with.
 struct Run<'a> {
     view: &'a View,
     /// What it counts: a fleet Silver table, or the state of another view.
     source: Place,
-    state: Place,
+    slot: &'a Slot,
     gold: Place,
     clock: &'a dyn Clock,
+    /// The most bytes that one commit counts.
+    slice_bytes: i64,
 }
 
 /// What one update of all views has come to know.
 struct Pass<'a> {
     config: &'a Central,
     clock: &'a dyn Clock,
+    slice_bytes: i64,
     /// Fleet Silver tables by name, as they stood when a view first read them: one reading serves all views.
     tables: HashMap<String, Snapshot>,
-    /// The views that were brought up to date, by name; `None` for one whose Silver table is not there.
-    kept: HashMap<String, Option<Kept>>,
+    /// The views that were dealt with, by name.
+    kept: HashMap<String, Standing>,
+}
+
+/// How a view stands.
+enum Standing {
+    /// It is up to date.
+    Kept(Kept),
+    /// It is still being counted, or waits for one that is.
+    Counting,
+    /// Its Silver table is not there.
+    NoTable,
 }
 
 /// A view that is up to date.
-#[derive(Clone)]
 struct Kept {
     plan: Arc<ViewPlan>,
+    state: Place,
+    silver: TableVersion,
+}
+
+/// One step for a view, and what it was taken with.
+struct Taken {
+    step: Step,
+    plan: ViewPlan,
+    slots: Slots,
+    source: Place,
     silver: TableVersion,
 }
 
@@ -226,27 +284,23 @@ impl Pass<'_> {
     async fn update(&mut self, view: &View) -> Result<ViewUpdate, GoldError> {
         source::chain(view, &self.config.views)?;
         let source = source::source(view, &self.config.views)?;
-        let lake = &self.config.place;
-        let run = Run {
-            view,
-            source: match &source.of {
-                Of::Silver(table) => lake.join(SILVER).join(table),
-                Of::View(below) => lake.join(STATE).join(below),
-            },
-            state: lake.join(STATE).join(&view.name),
-            gold: lake.join(GOLD).join(&view.name),
-            clock: self.clock,
-        };
         let mut update = ViewUpdate::default();
+        if let Of::View(below) = &source.of
+            && let Some(Standing::Counting) = self.kept.get(below)
+        {
+            update.waits_for = Some(below.clone());
+            self.kept.insert(view.name.clone(), Standing::Counting);
+            return Ok(update);
+        }
         while update.conflicts < ATTEMPTS {
-            let advanced = match &source.of {
-                Of::Silver(table) => self.over_silver(&run, table).await,
-                Of::View(below) => self.over_view(&run, below).await,
+            let taken = match &source.of {
+                Of::Silver(table) => self.over_silver(view, table).await,
+                Of::View(below) => self.over_view(view, below).await,
             };
-            let (kept, step) = match advanced {
-                Ok(Some(advanced)) => advanced,
+            let taken = match taken {
+                Ok(Some(taken)) => taken,
                 Ok(None) => {
-                    self.kept.insert(view.name.clone(), None);
+                    self.kept.insert(view.name.clone(), Standing::NoTable);
                     return Ok(update);
                 }
                 // Maybe another job has counted what came after this reading.
@@ -257,7 +311,7 @@ impl Pass<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            match step {
+            match taken.step {
                 Step::Current => {}
                 Step::Advanced { partitions, sealed, is_last } => {
                     update.slices += 1;
@@ -267,17 +321,28 @@ impl Pass<'_> {
                         continue;
                     }
                 }
+                Step::Counting(counting) => {
+                    tracing::info!(view = view.name, counting.files, counting.of, "counting what was there");
+                    update.slices += 1;
+                    update.counting = Some(counting);
+                    self.kept.insert(view.name.clone(), Standing::Counting);
+                    return Ok(update);
+                }
                 Step::Conflict => {
                     update.conflicts += 1;
                     continue;
                 }
             }
-            update.silver = Some(kept.silver);
-            match write::project(&run, &kept.plan).await? {
+            let Taken { plan, slots, silver, source, .. } = taken;
+            let run = self.run(view, source, &slots.own);
+            match write::project(&run, &plan).await? {
                 Projection::Conflict => update.conflicts += 1,
                 Projection::Done { partitions } => {
+                    slots.retire_other(self.clock.now()).await?;
                     update.shown += partitions;
-                    self.kept.insert(view.name.clone(), Some(kept));
+                    update.silver = Some(silver);
+                    let kept = Kept { plan: Arc::new(plan), state: slots.own.place, silver };
+                    self.kept.insert(view.name.clone(), Standing::Kept(kept));
                     return Ok(update);
                 }
             }
@@ -285,28 +350,42 @@ impl Pass<'_> {
         Err(GoldError::Busy { view: view.name.clone() })
     }
 
+    fn run<'a>(&'a self, view: &'a View, source: Place, slot: &'a Slot) -> Run<'a> {
+        let gold = self.config.place.join(GOLD).join(&view.name);
+        Run { view, source, slot, gold, clock: self.clock, slice_bytes: self.slice_bytes }
+    }
+
     /// Takes one step; `None` while there is no Silver table.
-    async fn over_silver(&mut self, run: &Run<'_>, table: &str) -> Result<Option<(Kept, Step)>, GoldError> {
+    async fn over_silver(&mut self, view: &View, table: &str) -> Result<Option<Taken>, GoldError> {
+        let source = self.config.place.join(SILVER).join(table);
         if !self.tables.contains_key(table)
-            && let Some(silver) = Snapshot::load(&run.source).await?
+            && let Some(silver) = Snapshot::load(&source).await?
         {
             self.tables.insert(table.to_owned(), silver);
         }
         let Some(silver) = self.tables.get(table) else { return Ok(None) };
         let input = Input::Silver(silver.schema()?.as_ref().clone());
-        let plan = ViewPlan::new(run.view, &self.config.views, input).await?;
-        let step = state::advance(run, &plan, silver).await?;
-        Ok(Some((Kept { plan: Arc::new(plan), silver: silver.version() }, step)))
+        let plan = ViewPlan::new(view, &self.config.views, input).await?;
+        let slots = Slots::find(&self.config.place, &view.name, &plan.fingerprint()).await?;
+        let step = state::advance(&self.run(view, source.clone(), &slots.own), &plan, silver).await?;
+        Ok(Some(Taken { step, plan, slots, source, silver: silver.version() }))
     }
 
     /// Takes one step; `None` while there is no Silver table for the view below.
-    async fn over_view(&mut self, run: &Run<'_>, below: &str) -> Result<Option<(Kept, Step)>, GoldError> {
-        let waits = || GoldError::Below { view: run.view.name.clone(), below: below.to_owned() };
-        let Some(kept) = self.kept.get(below).ok_or_else(waits)? else { return Ok(None) };
-        let Some(state) = Snapshot::load(&run.source).await? else { return Err(waits()) };
-        let plan = ViewPlan::new(run.view, &self.config.views, Input::View(Arc::clone(&kept.plan))).await?;
+    async fn over_view(&mut self, view: &View, below: &str) -> Result<Option<Taken>, GoldError> {
+        let waits = || GoldError::Below { view: view.name.clone(), below: below.to_owned() };
+        let kept = match self.kept.get(below) {
+            Some(Standing::Kept(kept)) => kept,
+            Some(Standing::NoTable) => return Ok(None),
+            Some(Standing::Counting) | None => return Err(waits()),
+        };
+        let source = kept.state.clone();
+        let state = Snapshot::load(&source).await?.ok_or_else(waits)?;
+        let input = Input::View(Arc::clone(&kept.plan));
+        let plan = ViewPlan::new(view, &self.config.views, input).await?;
         let below = Below { plan: Arc::clone(&kept.plan), state };
-        let step = layer::advance(run, &plan, &below).await?;
-        Ok(Some((Kept { plan: Arc::new(plan), silver: kept.silver }, step)))
+        let slots = Slots::find(&self.config.place, &view.name, &plan.fingerprint()).await?;
+        let step = layer::advance(&self.run(view, source.clone(), &slots.own), &plan, &below).await?;
+        Ok(Some(Taken { step, plan, slots, source, silver: kept.silver }))
     }
 }

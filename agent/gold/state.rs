@@ -1,6 +1,8 @@
 //! The state of a view: one row for each group, merged with the rows of further Silver versions.
 //!
-//! The commit that adds the merged groups sets the cursor that says which Silver version they account for.
+//! The commit that adds the merged groups sets the cursor that says which Silver version they account for. A new state is
+//! counted from the Silver that is there in slices, and its cursor says how many of the files of that version it accounts
+//! for: whoever is killed goes on behind the last slice. What comes after that version is counted when all are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -11,8 +13,9 @@ use serde_json::json;
 use super::days::Days;
 use super::partition::Partition;
 use super::plan::ViewPlan;
+use super::slot::is_retired;
 use super::write::{definition, put};
-use super::{GoldError, Run, VIEW_PROPERTY};
+use super::{Counting, GoldError, Run, VIEW_PROPERTY};
 use crate::clock::Day;
 use crate::compact;
 use crate::failpoint::{self, Failpoint};
@@ -22,9 +25,6 @@ use crate::table::{Commit, Cursor, Snapshot, TableError, TableVersion, datafile,
 
 /// The table property that tells which Silver table a state counts.
 const SILVER_PROPERTY: &str = "logsmith.silver";
-
-/// The Silver files that one state commit counts, in bytes, but for a single version that is larger.
-const SLICE_BYTES: i64 = 1 << 30;
 
 /// How far a state got in one step.
 #[must_use]
@@ -42,6 +42,8 @@ pub(super) enum Step {
         /// Whether that is all.
         is_last: bool,
     },
+    /// It accounts for so many of the files of the Silver version that it is counted from at first.
+    Counting(Counting),
     /// Another job committed first.
     Conflict,
 }
@@ -55,6 +57,8 @@ struct Work {
     /// The Silver version that they lead to.
     to: TableVersion,
     base: Base,
+    /// How many of the files of that version are counted then, where it is counted from the files that are there.
+    counting: Option<Counting>,
 }
 
 /// What the files are counted into.
@@ -81,8 +85,8 @@ struct Counted {
 /// # Errors
 /// A table failed, or the state counts another Silver table.
 pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -> Result<Step, GoldError> {
-    let state = Snapshot::load(&run.state).await?;
-    let Some(work) = find_work(run, plan, silver, state.as_ref()).await? else { return Ok(Step::Current) };
+    let state = run.slot.state.as_ref();
+    let Some(work) = find_work(run, plan, silver, state).await? else { return Ok(Step::Current) };
     let now = run.clock.now();
     let first = run.view.keep.map(|keep| keep.first(now));
     // Days that are no longer shown go with what came last, and do not come back with a late row.
@@ -95,7 +99,7 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
     touched.retain(|partition| !is_over(partition));
     let partitions = touched.len() as u64;
     let mut actions = Vec::new();
-    if let Some(state) = &state {
+    if let Some(state) = state {
         let replaced = |file: &Add| match work.base {
             Base::Kept | Base::Remade => {
                 let partition = plan.partitioning.of_file(&file.partition_values);
@@ -105,15 +109,16 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
         };
         actions.extend(state.removals(replaced)?.into_iter().map(Action::Remove));
     }
-    let kept = state.as_ref().filter(|_| matches!(work.base, Base::Kept));
+    let kept = state.filter(|_| matches!(work.base, Base::Kept));
     let files = kept.map(Snapshot::files).transpose()?.unwrap_or_default();
     for (partition, mut groups) in groups {
         if let Some(state) = kept {
-            groups.extend(read_partition(&run.state, state.version(), plan, &files, &partition).await?);
+            groups.extend(read_partition(&run.slot.place, state.version(), plan, &files, &partition).await?);
         }
         let merged = plan.merge(groups).await?;
-        actions
-            .push(put(&run.state, &plan.partitioning.values(&partition), &plan.stored, &merged, now).await?);
+        actions.push(
+            put(&run.slot.place, &plan.partitioning.values(&partition), &plan.stored, &merged, now).await?,
+        );
     }
     if let Base::Anew = work.base {
         let properties = HashMap::from([
@@ -121,21 +126,28 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
             (SILVER_PROPERTY.to_owned(), silver.id()?),
         ]);
         let layout = plan.state_layout();
-        actions.extend(definition(&run.state, state.as_ref(), &work.id, &layout, properties, now)?);
+        actions.push(Cursor::Retired.at(0));
+        actions.extend(definition(&run.slot.place, state, &work.id, &layout, properties, now)?);
     }
     let of_silver = match work.base {
         Base::Anew => silver.cursor(&Cursor::Expired).await?,
         Base::Kept | Base::Remade => None,
     };
-    actions.extend(expired(state.as_ref(), first, of_silver).await?);
+    actions.extend(expired(state, first, of_silver).await?);
     actions.push(Cursor::Silver(silver.id()?).at(work.to.as_cursor()));
+    if let Some(counting) = work.counting {
+        actions.push(Cursor::Counted(silver.id()?).at(counting.as_cursor()));
+    }
     actions.push(log::commit_info("WRITE", json!({"silver": work.to}), now));
-    let version = state.as_ref().map_or(TableVersion(0), |state| state.version().next());
-    match log::append(&run.state, version, &actions).await? {
+    let version = state.map_or(TableVersion(0), |state| state.version().next());
+    match log::append(&run.slot.place, version, &actions).await? {
         Commit::Conflict => Ok(Step::Conflict),
         Commit::Done(_) => {
             failpoint::reached(Failpoint::AfterStateCommit);
-            Ok(Step::Advanced { partitions, sealed, is_last: work.to == silver.version() })
+            Ok(match work.counting.filter(|counting| !counting.is_done()) {
+                Some(counting) => Step::Counting(counting),
+                None => Step::Advanced { partitions, sealed, is_last: work.to == silver.version() },
+            })
         }
     }
 }
@@ -208,12 +220,12 @@ async fn find_work(
     state: Option<&Snapshot>,
 ) -> Result<Option<Work>, GoldError> {
     let anew = |id| {
-        let (files, to) = (silver.files()?, silver.version());
-        Ok(Some(Work { id, files, to, base: Base::Anew }))
+        let (files, counting) = slice(silver.files()?, 0, run.slice_bytes);
+        Ok(Some(Work { id, files, to: silver.version(), base: Base::Anew, counting: Some(counting) }))
     };
     let Some(state) = state else { return anew(uuid::Uuid::new_v4().to_string()) };
     let properties = state.properties()?;
-    if properties.get(VIEW_PROPERTY) != Some(&plan.fingerprint()) {
+    if properties.get(VIEW_PROPERTY) != Some(&plan.fingerprint()) || is_retired(state).await? {
         return anew(state.id()?);
     }
     let other = |counted, present| GoldError::OtherSilver { view: run.view.name.clone(), counted, present };
@@ -228,11 +240,34 @@ async fn find_work(
     if counted > silver.version() {
         return Err(other(format!("version {counted}"), format!("version {}", silver.version())));
     }
+    let files = state.cursor(&Cursor::Counted(id)).await?.and_then(|files| usize::try_from(files).ok());
+    if let Some(from) = files {
+        let silver = Snapshot::load_at(&run.source, counted).await?;
+        let (files, counting) = slice(silver.files()?, from, run.slice_bytes);
+        let (id, to, base) = (state.id()?, counted, Base::Kept);
+        return Ok(Some(Work { id, files, to, base, counting: Some(counting) }));
+    }
     if counted == silver.version() {
         return Ok(None);
     }
-    let (files, to, base) = new_files(&run.source, counted, silver.version()).await?;
-    Ok(Some(Work { id: state.id()?, files, to, base }))
+    let (files, to, base) = new_files(&run.source, counted, silver.version(), run.slice_bytes).await?;
+    Ok(Some(Work { id: state.id()?, files, to, base, counting: None }))
+}
+
+/// The files of a version from the place `from` on, up to a slice's worth, and how many are counted with them. They are
+/// in the order of their days, so that a slice touches few partitions of a view by days.
+fn slice(mut files: Vec<Add>, from: usize, bytes_max: i64) -> (Vec<Add>, Counting) {
+    let day = |file: &Add| file.partition_values.get(PARTITION).cloned().flatten();
+    files.sort_by_cached_key(|file| (day(file), file.path.clone()));
+    let (of, mut bytes) = (files.len(), 0);
+    let fits = |file: &Add| {
+        let fits = bytes < bytes_max;
+        bytes += file.size;
+        fits
+    };
+    let slice: Vec<Add> = files.into_iter().skip(from).take_while(fits).collect();
+    let counting = Counting { files: from.saturating_add(slice.len()).min(of), of };
+    (slice, counting)
 }
 
 /// The files that versions after `after` add rows with, up to a slice's worth, and the last of these versions. One in
@@ -241,9 +276,10 @@ async fn new_files(
     silver: &Place,
     after: TableVersion,
     newest: TableVersion,
+    bytes_max: i64,
 ) -> Result<(Vec<Add>, TableVersion, Base), TableError> {
     let (mut files, mut bytes, mut at) = (Vec::new(), 0, after);
-    while at < newest && bytes < SLICE_BYTES {
+    while at < newest && bytes < bytes_max {
         let next = at.next();
         let entry = log::read(silver, next).await?;
         let entry =

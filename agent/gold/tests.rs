@@ -1,5 +1,6 @@
 mod layered;
 mod replayed;
+mod slices;
 
 use std::collections::BTreeMap;
 
@@ -263,16 +264,14 @@ async fn gold_is_made_again_from_the_state_after_a_crash_between_their_commits()
     host.put(&[Row::at(DAY, "info", 5)]).await;
     fold(&config).await;
     for view in &config.views {
-        let run = Run {
-            view,
-            source: config.place.join(SILVER).join("web"),
-            state: config.place.join(STATE).join(&view.name),
-            gold: config.place.join(GOLD).join(&view.name),
-            clock: &Noon,
-        };
-        let silver = Snapshot::load(&run.source).await.unwrap().unwrap();
+        let source = config.place.join(SILVER).join("web");
+        let silver = Snapshot::load(&source).await.unwrap().unwrap();
         let input = Input::Silver(silver.schema().unwrap().as_ref().clone());
         let plan = ViewPlan::new(view, &config.views, input).await.unwrap();
+        let slots = Slots::find(&config.place, &view.name, &plan.fingerprint()).await.unwrap();
+        let gold = config.place.join(GOLD).join(&view.name);
+        let (clock, slice_bytes) = (&Noon, SLICE_BYTES);
+        let run = Run { view, source, slot: &slots.own, gold, clock, slice_bytes };
         let advanced = Step::Advanced { partitions: 1, sealed: 0, is_last: true };
         assert_eq!(state::advance(&run, &plan, &silver).await.unwrap(), advanced);
     }

@@ -22,7 +22,7 @@ use crate::store::Place;
 use crate::table::{Commit, Cursor, DataFile, Snapshot, TableError, TableVersion, log, schema};
 
 /// The table property that tells which state a Gold table shows.
-const STATE_PROPERTY: &str = "logsmith.state";
+pub(super) const STATE_PROPERTY: &str = "logsmith.state";
 
 /// How showing a state ended.
 #[must_use]
@@ -52,7 +52,7 @@ enum Stale {
 /// # Errors
 /// A table failed.
 pub(super) async fn project(run: &Run<'_>, plan: &ViewPlan) -> Result<Projection, GoldError> {
-    let Some(state) = Snapshot::load(&run.state).await? else {
+    let Some(state) = Snapshot::load(&run.slot.place).await? else {
         return Ok(Projection::Done { partitions: 0 });
     };
     let gold = Snapshot::load(&run.gold).await?;
@@ -70,7 +70,7 @@ pub(super) async fn project(run: &Run<'_>, plan: &ViewPlan) -> Result<Projection
         actions.extend(removed.into_iter().map(Action::Remove));
     }
     for partition in &stale {
-        let groups = read_partition(&run.state, state.version(), plan, &files, partition).await?;
+        let groups = read_partition(&run.slot.place, state.version(), plan, &files, partition).await?;
         let rows = plan.finish(groups).await?;
         if !rows.is_empty() {
             actions
@@ -119,7 +119,7 @@ async fn find_stale(
     if at == state.version() {
         return Ok(Stale::Nothing);
     }
-    let changed = changed(&run.state, plan, at, state.version()).await?;
+    let changed = changed(&run.slot.place, plan, at, state.version()).await?;
     Ok(changed.map_or(Stale::All, Stale::Some))
 }
 

@@ -46,6 +46,11 @@ pub enum Cursor {
     },
     /// In fleet Silver: an object with this digest was folded out of quarantine; the value is its number.
     Requeued(String),
+    /// In a view's state that is counted from a Silver table (with this id) that was there before: how many of the data
+    /// files of the version that it has come to are counted; negative once all are.
+    Counted(String),
+    /// In a view's state: 1 where it was emptied because another took its place.
+    Retired,
     /// In fleet Silver: the days before this one, counted from 1970-01-01, were taken out when their time was over. In a
     /// view's state: they were too, or it never had all of their rows.
     Expired,
@@ -87,6 +92,8 @@ impl fmt::Display for Cursor {
             Self::Stream { host, table_id } => write!(f, "stream/{host}/{table_id}"),
             Self::StreamDigest { host, table_id } => write!(f, "digest/{host}/{table_id}"),
             Self::Requeued(digest) => write!(f, "requeue/{digest}"),
+            Self::Counted(id) => write!(f, "counted/{id}"),
+            Self::Retired => f.write_str("retired"),
             Self::Expired => f.write_str("expired"),
         }
     }
