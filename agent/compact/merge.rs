@@ -101,17 +101,21 @@ fn choose(files: Vec<Add>, now: Timestamp) -> Vec<(Day, Vec<Add>)> {
     merges
 }
 
-/// The smallest files of a day, up to the first that is larger than all before it together: to write that one
-/// again would cost more than it saves.
+/// The smallest files of a day, but for one that is more than twice as large as all before it together: to write that
+/// one again would cost more than it saves.
 fn smallest(mut files: Vec<Add>) -> Vec<Add> {
     files.sort_by(|a, b| (a.size, &a.path).cmp(&(b.size, &b.path)));
     let mut bytes = 0;
-    let small = |file: &Add| {
-        let worth = bytes == 0 || file.size <= bytes;
+    let fits = |file: &Add| {
         bytes += file.size;
-        worth && file.size < FILE_BYTES_ENOUGH && bytes <= FILE_BYTES_MAX
+        file.size < FILE_BYTES_ENOUGH && bytes <= FILE_BYTES_MAX
     };
-    files.into_iter().take(FILES_MAX).take_while(small).collect()
+    let mut small: Vec<Add> = files.into_iter().take(FILES_MAX).take_while(fits).collect();
+    let mut bytes: i64 = small.iter().map(|file| file.size).sum();
+    while let Some(last) = small.pop_if(|last| last.size > 2 * (bytes - last.size)) {
+        bytes -= last.size;
+    }
+    small
 }
 
 async fn rewrite(
@@ -202,6 +206,10 @@ mod tests {
         let eight = [(young, 10); 8];
         assert_eq!(chosen(&eight), [(young.to_owned(), vec![10; 8])]);
         assert_eq!(chosen(&[(old, 10), (old, 10)]), [(old.to_owned(), vec![10, 10])]);
+        // Files are seldom of one size.
+        assert_eq!(chosen(&[(old, 10), (old, 11), (old, 40)]), [(old.to_owned(), vec![10, 11, 40])]);
+        let uneven = [1, 9, 30, 31, 33, 34, 36, 40].map(|size| (young, size));
+        assert_eq!(chosen(&uneven).len(), 1);
         // A late row does not have a large file written again.
         assert_eq!(chosen(&[(old, 10), (old, 11 << 20)]), []);
     }
@@ -217,8 +225,8 @@ mod tests {
     #[test]
     fn a_day_that_grows_by_many_small_files_is_written_again_a_few_times_only() {
         let (mut files, mut written, mut most) = (Vec::new(), 0, 0);
-        for _ in 0..1_000 {
-            files.push(("2026-11-20", 1 << 10));
+        for n in 0..1_000 {
+            files.push(("2026-11-20", (1 << 10) + n % 97));
             for (_, merged) in chosen(&files) {
                 for size in &merged {
                     let at = files.iter().position(|(_, other)| other == size).unwrap();

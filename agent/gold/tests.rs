@@ -1,4 +1,5 @@
 mod layered;
+pub(super) mod model;
 mod replayed;
 mod slices;
 
@@ -133,11 +134,12 @@ async fn views_equal_direct_sql_after_each_run_with_late_rows() {
     let (_folder, config) = lake(views());
     let mut hosts: Vec<_> = ["a", "b"].map(|host| FakeHost::new(&config, host)).into();
     let levels = ["info", "warn", "error", "info"];
+    let mut merged = 0;
     for round in 0..4_i64 {
         for (index, host) in hosts.iter_mut().enumerate() {
             let mut rows: Vec<Row> = (0..40_i64)
                 .map(|n| {
-                    let late = if n % 7 == 0 { -30 * HOUR } else { 0 };
+                    let late = if n % 7 == 0 { -9 * 24 * HOUR } else { 0 };
                     let time = DAY + round * 10 * HOUR + late + n * HOUR / 8;
                     Row::at(time, levels[(n as usize + index) % 4], (n * 3 + round) % 11)
                 })
@@ -147,8 +149,10 @@ async fn views_equal_direct_sql_after_each_run_with_late_rows() {
             host.put(&rows).await;
         }
         fold(&config).await;
+        merged += crate::compact::merge(&config, "web", &Noon).await.unwrap();
         assert_views_equal_direct_sql(&config).await;
     }
+    assert!(merged > 0);
     let again = update(&config, &Noon).await;
     for report in again {
         let update = report.result.unwrap();
@@ -173,6 +177,11 @@ async fn percentiles_stay_within_their_own_error_however_the_rows_came() {
             report.result.unwrap();
         }
     }
+    // Half of the rows are replaced by the same ones.
+    let ms = (0..6_000).map(|n| ((n / 1_000 * 2 + n % 1_000 * 12) * 7_919) % 12_000);
+    hosts[0].replace(&ms.map(|ms| Row::at(DAY, "info", ms)).collect::<Vec<_>>(), (1, 6), (DAY, DAY)).await;
+    fold(&config).await;
+    assert_eq!(update(&config, &Noon).await.remove(0).result.unwrap().slices, 1);
     let answer = query::answer(&config.place, "SELECT p95, p50 FROM gold.latency").await.unwrap();
     let value = |column| answer[0].column(column).as_primitive::<Float64Type>().value(0);
     assert!((11_280.0..=11_520.0).contains(&value(0)), "95 of 100 are below {}", value(0));
