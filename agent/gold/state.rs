@@ -179,16 +179,18 @@ async fn count(run: &Run<'_>, plan: &ViewPlan, work: &Work) -> Result<Counted, G
     let day = |partition: &Partition| partition.as_deref().and_then(Day::parse);
     let is_whole = |partition: &Partition| match (first_kept, plan.days) {
         (None, _) => true,
-        (Some(first), Days::OfIngestion) => day(partition).is_some_and(|day| day >= first),
+        (Some(first), Days::Same | Days::OfIngestion) => day(partition).is_some_and(|day| day >= first),
         (Some(_), Days::Other) => false,
     };
     let (touched, sealed): (BTreeSet<_>, BTreeSet<_>) = touched.into_iter().partition(is_whole);
     let mut files = silver.files()?;
-    if plan.days == Days::OfIngestion
-        && let Some(Some(first)) = touched.iter().map(day).min()
-    {
-        let of_file = |file: &Add| file.partition_values.get(PARTITION).cloned().flatten();
-        files.retain(|file| day(&of_file(file)).is_none_or(|day| day >= first));
+    let of_file = |file: &Add| file.partition_values.get(PARTITION).cloned().flatten();
+    match (plan.days, touched.iter().map(day).min()) {
+        (Days::Same, _) => files.retain(|file| touched.contains(&of_file(file))),
+        (Days::OfIngestion, Some(Some(first))) => {
+            files.retain(|file| day(&of_file(file)).is_none_or(|day| day >= first));
+        }
+        _ => {}
     }
     let mut groups = match touched.is_empty() {
         true => BTreeMap::new(),

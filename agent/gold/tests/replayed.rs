@@ -85,3 +85,22 @@ async fn days_that_retention_took_stay_as_they_were_counted_and_this_is_told() {
     // A group over all time keeps what it has counted, and goes on with what comes.
     assert_eq!(rows(&context, "SELECT n FROM hosts").await, ["25.000000"]);
 }
+
+#[tokio::test]
+async fn of_silver_only_the_days_of_a_replay_are_read_again() {
+    let hours = "SELECT date_trunc('hour', ingested_at) AS hour, max(ms) AS most FROM web GROUP BY 1";
+    let (folder, config) = lake(vec![view("hours", hours)]);
+    let mut host = FakeHost::new(&config, "a");
+    host.put(&rows_of(0..4, "info", 1)).await;
+    fold(&config).await;
+    update(&config, &Noon).await;
+    host.replace(&rows_of(0..1, "warn", 70), (1, 1), (DAY, DAY + DAYS - 1)).await;
+    fold(&config).await;
+    // Whatever the other days hold is of no use to it.
+    for day in 21..24 {
+        std::fs::remove_dir_all(folder.path().join(format!("silver/web/date=2026-11-{day}"))).unwrap();
+    }
+    assert_eq!(update(&config, &Noon).await.remove(0).result.unwrap().partitions, 1);
+    let context = query::session(query::discover(&config.place).await.unwrap()).await.unwrap();
+    assert_eq!(rows(&context, "SELECT count(*), max(most) FROM hours").await, ["20.000000 | 74.000000"]);
+}
