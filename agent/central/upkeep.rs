@@ -60,7 +60,7 @@ async fn clean_up(lake: &Place, kind: &str, table: &str, clock: &dyn Clock) -> R
     };
     snapshot.checkpoint().await?;
     // The entries of fleet Silver tell which objects were consumed, and nothing else does.
-    let which = if kind == SILVER { Entries::Kept } else { Entries::Consumed(consumed) };
+    let which = if kind == SILVER { Entries::Kept(consumed) } else { Entries::Consumed(consumed) };
     let entries = clean_log(&place, which).await?;
     let files = vacuum(&place, &snapshot, consumed, clock.now()).await?;
     if files + entries > 0 {

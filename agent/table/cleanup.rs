@@ -73,8 +73,8 @@ fn data_file(place: &Place, object: &ObjectMeta) -> Option<String> {
 /// Which entries of a log may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entries {
-    /// None: they say what the checkpoints do not.
-    Kept,
+    /// None: they say what the checkpoints do not. A consumer may want the table as it was at this version.
+    Kept(TableVersion),
     /// Those that are neither new, nor of use to a consumer, all of which have read up to this version.
     Consumed(TableVersion),
 }
@@ -87,7 +87,12 @@ pub async fn clean_log(place: &Place, which: Entries) -> Result<u64, TableError>
     let (entries, checkpoints) = log::list(place).await?;
     let (Some(newest), Some(last)) = (entries.last(), checkpoints.last()) else { return Ok(0) };
     let kept = checkpoints.iter().rev().nth(CHECKPOINTS_KEPT - 1).unwrap_or(last);
-    let outdated = checkpoints.iter().filter(|version| *version < kept).map(|v| log::checkpoint_name(*v));
+    let wanted = match which {
+        Entries::Kept(consumed) => checkpoints.iter().rfind(|version| **version <= consumed),
+        Entries::Consumed(_) => None,
+    };
+    let outdated = checkpoints.iter().filter(|version| *version < kept && Some(*version) != wanted);
+    let outdated = outdated.map(|version| log::checkpoint_name(*version));
     let mut gone: Vec<String> = outdated.collect();
     if let Entries::Consumed(consumed) = which {
         // From the oldest checkpoint that stays on, every version can be read.
@@ -184,8 +189,11 @@ mod tests {
             }
         }
         let first = async || log::list(&place).await.unwrap().0[0].0;
-        clean_log(&place, Entries::Kept).await.unwrap();
+        clean_log(&place, Entries::Kept(TableVersion(700))).await.unwrap();
         assert_eq!(first().await, 0);
+        let checkpoints = log::list(&place).await.unwrap().1;
+        assert_eq!(checkpoints.iter().map(|version| version.0).collect::<Vec<_>>(), [400, 1200, 1600, 2000]);
+        clean_log(&place, Entries::Kept(TableVersion(last))).await.unwrap();
         assert_eq!(log::list(&place).await.unwrap().1.len(), CHECKPOINTS_KEPT);
         clean_log(&place, Entries::Consumed(TableVersion(700))).await.unwrap();
         assert_eq!(first().await, 701);
