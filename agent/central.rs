@@ -3,6 +3,8 @@
 //! Deleting comes last. Whatever is killed before, the next pass finds the objects behind their cursors and
 //! finishes.
 
+#[cfg(test)]
+mod killed;
 mod lease;
 mod metrics;
 mod trace;
@@ -252,7 +254,6 @@ mod tests {
     use crate::compact::fake_host::{DAY, FakeHost, Noon, Row, lake};
     use crate::config::View;
     use crate::query;
-    use crate::store::Place;
     use crate::table::{TableVersion, log};
 
     fn view(name: &str, sql: &str) -> View {
@@ -273,115 +274,6 @@ mod tests {
         assert!(broken.result.as_ref().unwrap_err().to_string().contains("nothing"));
         assert_eq!(levels.result.as_ref().unwrap().silver, Some(TableVersion(0)));
         assert!(config.place.join("landing").list().await.unwrap().is_empty());
-    }
-
-    const VICTIM_LAKE: &str = "LOGSMITH_TEST_LAKE";
-
-    /// So few that a slice is one file.
-    const VICTIM_SLICE_BYTES: i64 = 1;
-
-    fn counted() -> Vec<View> {
-        vec![
-            view("levels", "SELECT level, count(*) AS n, sum(ms) AS ms FROM web GROUP BY level"),
-            view(
-                "hours",
-                "SELECT date_trunc('hour', ingested_at) AS hour, count(*) AS n FROM web GROUP BY 1",
-            ),
-        ]
-    }
-
-    #[tokio::test]
-    #[ignore = "a process of its own for the test below"]
-    async fn victim() {
-        let Ok(folder) = std::env::var(VICTIM_LAKE) else { return };
-        let place = Place::local(std::path::Path::new(&folder)).unwrap();
-        let config = Central {
-            place,
-            options: Default::default(),
-            views: counted(),
-            renames: Vec::new(),
-            retentions: Vec::new(),
-            running: Default::default(),
-        };
-        rounds(&config, &Noon, OBJECTS_MAX, VICTIM_SLICE_BYTES).await.unwrap();
-    }
-
-    /// Runs a pass of the victim, and asserts that it was killed there.
-    fn kill_at(edge: &str, folder: &std::path::Path) {
-        let killed = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "central::tests::victim", "--ignored"])
-            .env(VICTIM_LAKE, folder)
-            .env("LOGSMITH_KILL_AT", edge)
-            .output()
-            .unwrap();
-        let signal = std::os::unix::process::ExitStatusExt::signal(&killed.status);
-        assert_eq!(signal, Some(6), "{edge}: {killed:?}");
-    }
-
-    #[tokio::test]
-    async fn new_views_over_old_silver_go_on_where_a_kill_left_them() {
-        let (folder, mut config) = lake(Vec::new());
-        let mut host = FakeHost::new(&config, "a");
-        for day in 0..6 {
-            host.put(&[Row::at(DAY + day * 86_400_000_000, "info", 1), Row::at(DAY, "warn", 2)]).await;
-            run_once(&config, &Noon).await.unwrap();
-        }
-        config.views = counted();
-        let state = async |view: &str| {
-            let state = crate::table::Snapshot::load(&config.place.join("state").join(view)).await.unwrap();
-            state.map_or(0, |state| state.version().0 + 1)
-        };
-        // One slice is one file of 7; the first view gets one, then the second one.
-        for kill in 1..=5 {
-            kill_at("after-state-commit", folder.path());
-            assert_eq!((state("levels").await, state("hours").await), (kill, 0));
-            assert!(config.place.join("gold").list().await.unwrap().is_empty(), "not yet complete");
-            host.put(&[Row::at(DAY + kill as i64, "info", 1), Row::at(DAY, "warn", 2)]).await;
-        }
-        for edge in ["after-gold-commit", "before-delete", "mid-delete"] {
-            host.put(&[Row::at(DAY, "info", 1), Row::at(DAY, "warn", 2)]).await;
-            kill_at(edge, folder.path());
-        }
-        run_once(&config, &Noon).await.unwrap();
-        let context = query::session(query::discover(&config.place).await.unwrap()).await.unwrap();
-        for sql in [
-            "SELECT count(*), count(DISTINCT offset) FROM silver.web",
-            "SELECT sum(n), sum(ms) * 2 / 3 FROM gold.levels",
-            "SELECT sum(n) AS n, sum(n) AS m FROM gold.hours",
-        ] {
-            let answer = query::run(&context, sql).await.unwrap();
-            let text = pretty_format_batches(&answer).unwrap().to_string();
-            assert!(text.contains("| 28 ") && text.matches("28 ").count() == 2, "{sql}: {text}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_pass_killed_at_any_edge_is_finished_by_the_next() {
-        let (folder, mut config) = lake(Vec::new());
-        config.views = counted();
-        let mut hosts = ["a", "b"].map(|host| FakeHost::new(&config, host));
-        let edges =
-            ["after-silver-commit", "after-state-commit", "after-gold-commit", "before-delete", "mid-delete"];
-        for (n, edge) in (0..).zip(edges.into_iter().chain(edges)) {
-            for host in &mut hosts {
-                host.put(&[Row::at(DAY + n * 3_600_000_000, "info", 1), Row::at(DAY, "warn", 2)]).await;
-            }
-            kill_at(edge, folder.path());
-        }
-        let report = run_once(&config, &Noon).await.unwrap();
-        assert!(report.views.iter().all(|view| view.result.is_ok()), "{report:?}");
-        assert!(report.folded.tables.values().all(|table| table.quarantined.is_empty()));
-        assert!(config.place.join("landing").list().await.unwrap().is_empty());
-        let context = query::session(query::discover(&config.place).await.unwrap()).await.unwrap();
-        for sql in [
-            "SELECT count(*), count(DISTINCT host || offset) FROM silver.web",
-            "SELECT sum(n), sum(ms) * 2 / 3 FROM gold.levels",
-            "SELECT sum(n) AS n, sum(n) AS m FROM gold.hours",
-        ] {
-            let answer = query::run(&context, sql).await.unwrap();
-            let text = pretty_format_batches(&answer).unwrap().to_string();
-            assert!(text.contains("| 40 ") && text.matches("40 ").count() == 2, "{sql}: {text}");
-        }
     }
 
     #[tokio::test]

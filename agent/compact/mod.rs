@@ -23,6 +23,8 @@ mod gather;
 mod history;
 mod layout;
 mod merge;
+#[cfg(test)]
+pub(crate) mod model;
 mod object;
 mod pages;
 mod pass;

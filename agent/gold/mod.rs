@@ -47,6 +47,8 @@ use write::Projection;
 
 pub use plan::Description;
 pub use slot::is_retired;
+#[cfg(test)]
+pub(crate) use tests::model::cases as model_cases;
 
 /// The folder, below the central URL, that holds the Gold tables.
 pub const GOLD: &str = "gold";
@@ -58,7 +60,7 @@ pub const STATE: &str = "state";
 const ATTEMPTS: u32 = 5;
 
 /// The Silver files that one commit to a state counts, in bytes, but for a single file or version that is larger.
-pub(crate) const SLICE_BYTES: i64 = 1 << 30;
+pub(crate) const SLICE_BYTES: i64 = 256 << 20;
 
 /// The table property that tells a view's definition: a change means that it is counted anew.
 const VIEW_PROPERTY: &str = "logsmith.view";

@@ -86,7 +86,8 @@ pub(super) enum Input {
 /// A view that can be kept.
 #[derive(Debug)]
 pub(super) struct ViewPlan {
-    view: View,
+    /// The view, as the configuration has it.
+    pub view: View,
     source: Source,
     input: Input,
     aggregation: Aggregation,
@@ -234,6 +235,14 @@ impl ViewPlan {
     async fn count_all(&self, rows: Rows, below: &Columns) -> Result<Vec<RecordBatch>, GoldError> {
         let (aggregation, ..) = aggregation(&self.view, &self.source, rows, below).await?;
         aggregation.count(&self.stored).await.map_err(|source| self.failed("count new rows", source))
+    }
+
+    /// The states of rows in memory, which have the columns of the Silver table.
+    #[cfg(test)]
+    pub async fn count_rows(&self, rows: Vec<RecordBatch>) -> Vec<RecordBatch> {
+        let Input::Silver(columns) = &self.input else { return Vec::new() };
+        let table = MemTable::try_new(Arc::new(columns.clone()), vec![rows]).unwrap();
+        self.count_all(Rows { table: Arc::new(table), store: None }, &[]).await.unwrap()
     }
 
     /// Rows of one partition of the Gold table, as a table with the partition column.
