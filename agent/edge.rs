@@ -46,7 +46,7 @@ use tracing::{Instrument, error, info, info_span};
 use crate::bronze;
 use crate::clock::Clock;
 use crate::config::{Edge, Pipeline};
-use crate::feed::{FeedError, Follow};
+use crate::feed::{FeedError, FeedKind, Follow};
 use crate::memory;
 use crate::metrics::{Endpoint, MetricsError, Registry};
 use crate::pulse::{self, Pulses};
@@ -350,12 +350,20 @@ pub async fn run(
     };
     // These end with this function, however it ends.
     let mut served = JoinSet::new();
-    if let Some(endpoint) = endpoint {
+    let registry = Arc::new(registry);
+    let own = edge.feeds.iter().find_map(|feed| match &feed.kind {
+        FeedKind::Own(own) if mode == RunMode::Follow => own.metrics_interval,
+        _ => None,
+    });
+    if endpoint.is_some() || own.is_some() {
         served.spawn(lookout.run());
-        served.spawn(
-            endpoint
-                .serve(Arc::new(registry), lookout::health(&meters, edge, pulses.clone(), shutdown.clone())),
-        );
+    }
+    if let Some(interval) = own {
+        served.spawn(lookout::tell_metrics(Arc::clone(&registry), interval));
+    }
+    if let Some(endpoint) = endpoint {
+        let health = lookout::health(&meters, edge, pulses.clone(), shutdown.clone());
+        served.spawn(endpoint.serve(registry, health));
     }
     let upkeep = pulses.attend("housekeeping", upkeep.run(upkeep_stopped));
     let upkeep = tokio::spawn(upkeep.instrument(info_span!("housekeeping")));

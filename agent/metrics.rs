@@ -189,6 +189,15 @@ enum Peer {
     Unix(UnixStream),
 }
 
+/// All that a registry has now: each metric by its name with its labels, `logsmith_source_lines_total{source="app"}`.
+pub fn samples(registry: &Registry) -> Vec<(String, f64)> {
+    let mut text = String::new();
+    // Writing to a string cannot fail, and half of the metrics would be no less true.
+    let _ = prometheus_client::encoding::text::encode(&mut text, registry);
+    let samples = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
+    samples.filter_map(|(name, value)| Some((name.to_owned(), value.parse().ok()?))).collect()
+}
+
 /// Listens on a Unix socket at `path`, in place of one that was left behind.
 async fn listen(path: &Path) -> std::io::Result<UnixListener> {
     if std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {

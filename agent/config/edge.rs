@@ -8,7 +8,7 @@ use super::pipeline::{ChainJudge, Pipeline, pipelines};
 use super::reader::{Document, Found, Mistakes, Section};
 use super::source::{STDIN, Sources, sources};
 use super::{is_name, metrics, store};
-use crate::feed::Feed;
+use crate::feed::{Feed, FeedKind};
 use crate::metrics::Address;
 use crate::store::Place;
 use crate::tail::{Source, TailLimits};
@@ -95,7 +95,14 @@ impl Edge {
             if names.is_empty() && !pipelines.iter().flatten().any(is_piped) {
                 root.missing(doc, "source", "[[source]] with a name and include = [\"/var/log/app/*.log\"]");
             }
-            let Sources { files, feeds } = sources?;
+            let Sources { files, mut feeds } = sources?;
+            for feed in &mut feeds {
+                let takes = |pipeline: &&Pipeline| pipeline.sources.contains(&feed.name);
+                if let FeedKind::Own(own) = &mut feed.kind {
+                    let carriers = pipelines.iter().flatten().filter(takes);
+                    own.carriers = carriers.map(|pipeline| pipeline.name.clone()).collect();
+                }
+            }
             Some(Self {
                 file: file.to_owned(),
                 text: text.to_owned(),

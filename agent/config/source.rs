@@ -1,24 +1,28 @@
 //! Where lines come from: files, the journal, syslog.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
 
 use super::edge::checked_name;
 use super::globs::{excludes, includes, reader_before};
 use super::multiline::multiline;
 use super::reader::{Document, Found, Section};
-use crate::feed::{Feed, FeedKind, Journal, Listen, Priority};
+use crate::feed::{Feed, FeedKind, Journal, Listen, Own, Priority};
 use crate::tail::{Encoding, Source, StartAt};
 
 /// The source that `logsmith run --stdin` adds.
 pub const STDIN: &str = "stdin";
 
 /// What keys say of where lines come from: a source has one of them.
-const PLACES: &str =
-    "include = [\"/var/log/app/*.log\"], syslog = [\"udp://127.0.0.1:514\"] or a table [source.journal]";
+const PLACES: &str = "include = [\"/var/log/app/*.log\"], syslog = [\"udp://127.0.0.1:514\"] or a table [source.journal] or [source.self]";
 
 /// A longer line than this crosses to no plugin, and is held in memory several times over on the way to Bronze.
 const LINE_BYTES_MAX: u64 = 64 << 20;
+
+/// A line of metrics comes no more often.
+const METRICS_INTERVAL_MIN: Duration = Duration::from_secs(10);
 
 /// All sources, by what they read.
 #[derive(Debug, Default)]
@@ -57,7 +61,13 @@ pub(super) fn sources<'a>(
                 }
                 sources.files.push(source);
             }
-            (Some(Any::Feed(feed)), Some(sources)) => sources.feeds.push(feed),
+            (Some(Any::Feed(feed)), Some(sources)) => {
+                let is_own = |feed: &Feed| matches!(feed.kind, FeedKind::Own(_));
+                if is_own(&feed) && sources.feeds.iter().any(is_own) {
+                    doc.mistake(0, "source", "only one source can be [source.self]".to_owned());
+                }
+                sources.feeds.push(feed);
+            }
             (None, _) | (_, None) => sources = None,
         }
     }
@@ -75,6 +85,7 @@ fn source<'a>(doc: &mut Document<'a>, mut section: Section<'a>, names: &mut BTre
     let line_bytes_max = usize::try_from(line_bytes_max).ok();
     let syslog = section.strings(doc, "syslog");
     let journal = section.section(doc, "journal");
+    let own = section.section(doc, "self");
     if let Some(listens) = syslog {
         let listens = parsed(doc, listens, |text| text.parse::<Listen>());
         section.finish(doc);
@@ -93,6 +104,12 @@ fn source<'a>(doc: &mut Document<'a>, mut section: Section<'a>, names: &mut BTre
             kind: FeedKind::Journal(journal?),
             line_bytes_max: line_bytes_max?,
         }));
+    }
+    if let Some(own_section) = own {
+        let own = own_of(doc, own_section);
+        section.finish(doc);
+        let (name, line_bytes_max) = (name?, line_bytes_max?);
+        return Some(Any::Feed(Feed { name, kind: FeedKind::Own(own?), line_bytes_max }));
     }
     files(doc, section, name, line_bytes_max)
 }
@@ -130,6 +147,29 @@ fn files<'a>(
         multiline: multiline?,
     };
     Some(Any::Files(source, places))
+}
+
+fn own_of<'a>(doc: &mut Document<'a>, mut section: Section<'a>) -> Option<Own> {
+    let level = section.string(doc, "level");
+    let metrics_interval = section.duration(doc, "metrics");
+    if metrics_interval.is_some_and(|interval| interval < METRICS_INTERVAL_MIN) {
+        section.wrong(doc, "metrics", "is too often; write at least \"10s\", since each line makes a commit");
+    }
+    section.finish(doc);
+    let level = match level {
+        None => LevelFilter::INFO,
+        Some(Found { value, key, at }) => match value.as_str() {
+            "info" => LevelFilter::INFO,
+            "warn" => LevelFilter::WARN,
+            "error" => LevelFilter::ERROR,
+            _ => {
+                let reason = "write \"info\", \"warn\" or \"error\"; what is less grave would tell of these lines themselves";
+                doc.mistake(at, &key, reason.to_owned());
+                return None;
+            }
+        },
+    };
+    Some(Own { level, metrics_interval, carriers: HashSet::new() })
 }
 
 fn journal_of<'a>(

@@ -9,7 +9,8 @@ use super::Progress;
 use super::meters::{Meters, Pipelines, SyncMeters, age};
 use crate::clock::{Clock, Timestamp};
 use crate::config::Edge;
-use crate::metrics::Health;
+use crate::logging;
+use crate::metrics::{self, Health, Registry};
 use crate::pulse::Pulses;
 use crate::shutdown::{Phase, Shutdown};
 use crate::table::{LocalTable, TableError, log};
@@ -42,6 +43,15 @@ pub(super) fn health(
         let ill = pulses.hanging(PATIENCE);
         let ill = ill.map(|(stage, silence)| format!("{stage}: no progress for {} s", silence.as_secs()));
         Health { ill, unready }
+    }
+}
+
+/// Tells all metrics now and then, as the fields of one message, by what they are called with their labels.
+pub(super) async fn tell_metrics(registry: Arc<Registry>, interval: Duration) -> std::convert::Infallible {
+    loop {
+        tokio::time::sleep(interval).await;
+        let samples = metrics::samples(&registry).into_iter();
+        logging::tell("metrics", samples.map(|(name, value)| (name, value.into())).collect());
     }
 }
 

@@ -3,11 +3,12 @@
 //! What arrives waits in a queue of bounded size until the tail stage takes it into its batch. A pipe and a connection
 //! then wait in turn; a datagram that finds no room in the kernel's buffer is lost, as everywhere. A line counts from
 //! the commit of its batch on: what a pipe or a connection had handed over and no commit holds yet is lost with the
-//! process. The journal is read again from the cursor that stands in the last commit, so that nothing of it is lost or
+//! process; so is what the agent had told of itself. The journal is read again from the cursor that stands in the last commit, so that nothing of it is lost or
 //! doubled.
 
 mod framing;
 mod journal;
+mod own;
 mod pipe;
 mod syslog;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 pub use journal::{Journal, Priority};
+pub use own::Own;
 pub use syslog::Listen;
 
 /// Bytes that may wait to be taken, of all feeds together.
@@ -45,6 +47,8 @@ pub enum FeedKind {
     Syslog(Vec<Listen>),
     /// The entries of the system's journal, each as a line of JSON.
     Journal(Journal),
+    /// What the agent tells of itself, each message as a line of JSON.
+    Own(Own),
 }
 
 /// How long feeds are followed.
@@ -132,6 +136,8 @@ impl Feeds {
             };
             match &feed.kind {
                 FeedKind::Stdin => pipe::read(std::io::stdin(), inlet),
+                FeedKind::Own(_) if follow == Follow::UpToNow => {}
+                FeedKind::Own(own) => own::read(own, inlet),
                 FeedKind::Syslog(_) if follow == Follow::UpToNow => {}
                 FeedKind::Syslog(listens) => {
                     for listen in listens {

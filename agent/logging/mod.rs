@@ -1,10 +1,12 @@
-//! What the process tells of itself: to a terminal, a file or a pipe as lines, to the journal as entries with fields.
+//! What the process tells of itself: to a terminal, a file or a pipe as lines, to the journal as entries with fields,
+//! and, where a source asks for it, to its own pipelines.
 //!
 //! **One place in the code tells so much a minute and no more** ([`limit`]): a store that fails a thousand times, or a plugin
 //! that complains of each line, fills no disk.
 
 mod journal;
 mod limit;
+mod own;
 
 use std::io::{self, IsTerminal};
 
@@ -15,6 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, field::MakeExt};
 
 pub use limit::{counts, keep_telling_left_out, tell_left_out};
+pub use own::{Follower, follow, tell};
 
 use crate::text::Shown;
 
@@ -41,7 +44,7 @@ pub fn start(filter: &str) {
         },
     };
     let limited = limit::Limited { layer: output, limit: limit::Limit::shared() };
-    tracing_subscriber::registry().with(limited.with_filter(filter)).init();
+    tracing_subscriber::registry().with(limited.with_filter(filter)).with(own::layer()).init();
 }
 
 /// How what an event or a span tells is written: names of files, and what stands in them, can do a terminal no harm.

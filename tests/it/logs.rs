@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::support::{Host, component, text};
+use crate::support::{Host, component, eventually, text};
 
 /// Runs the agent once as a service does: its standard error is the journal, whose socket is where `socket` says.
 fn run_as_a_service(host: &Host, socket: &str) -> Output {
@@ -130,4 +130,41 @@ fn a_message_that_repeats_is_not_written_a_thousand_times() {
     assert_eq!(told.len(), 100);
     assert!(left_out.len() == 1 && left_out[0].contains(" 60 messages"), "{left_out:#?}");
     assert_eq!(host.read("state/dead_letter", &["line"]).len(), 8, "lines are not left out");
+}
+
+#[test]
+fn the_agent_ships_what_it_logs_and_counts_and_does_not_feed_on_itself() {
+    let host = Host::new("builtin:json");
+    let own = "sources = [\"app\"]\n\n[[source]]\nname = \"agent\"\n[source.self]\nmetrics = \"10s\"\n\n\
+               [[pipeline]]\nname = \"agent\"\nsources = [\"agent\"]\nplugin = \"builtin:json\"\n\
+               [[pipeline]]\nname = \"rejects_all\"\nsources = [\"agent\"]\nplugin = \"builtin:access\"\n";
+    host.configure("builtin:json", own);
+    host.append("logs/a.log", "{\"message\":\"one\"}\nbroken\n");
+    let agent = host.start();
+    eventually("its metrics are shipped twice", || {
+        let rows = if host.commits("state/silver/agent") > 1 {
+            host.read("state/silver/agent", &["message", "fields"])
+        } else {
+            Vec::new()
+        };
+        rows.iter().filter(|row| row["message"] == "metrics").count() >= 2
+    });
+    agent.stop();
+    let rows = host.read("state/silver/agent", &["level", "message", "fields", "path", "source"]);
+    let field = |row: &serde_json::Value, name: &str| {
+        let fields = row["fields"].as_array().unwrap();
+        fields.iter().find(|field| field[0] == name).map(|field| field[1].as_str().unwrap().to_owned())
+    };
+    let dead = rows.iter().find(|row| row["message"] == "judged, with dead letters").unwrap();
+    assert_eq!((dead["level"].as_str(), dead["path"].as_str()), (Some("INFO"), Some("self")));
+    assert_eq!(field(dead, "pipeline").as_deref(), Some("app"));
+    assert_eq!(field(dead, "dead").as_deref(), Some("1"));
+    let counted = rows.iter().find(|row| row["message"] == "metrics").unwrap();
+    let lines = field(counted, "logsmith_pipeline_lines_total{pipeline=\"app\"}").unwrap();
+    assert_eq!(lines.parse::<f64>().unwrap(), 2.0);
+    // Twenty seconds and more of a pipeline that tells at each commit of its own lines that all of them are dead letters: if
+    // that were shipped too, there would be no end of it.
+    assert!(host.read("state/dead_letter", &["line"]).len() >= rows.len());
+    assert!(rows.len() < 12, "{} rows: {rows:#?}", rows.len());
+    assert!(rows.iter().all(|row| field(row, "pipeline").is_none_or(|name| name == "app")), "{rows:#?}");
 }
