@@ -13,6 +13,7 @@ mod machine;
 mod s3;
 mod support;
 
+mod board;
 mod budget;
 mod chains;
 mod check;
