@@ -129,7 +129,7 @@ impl<'a> Pass<'a> {
             let refusal = if is_mended {
                 Refusal::Late(name.seq.0)
             } else if known.told.contains(&name) {
-                Refusal::Fork(format!("the cursor has passed {}, and the log names another", name.seq))
+                Refusal::SetBack(name.seq.0)
             } else {
                 Refusal::Late(name.seq.0)
             };

@@ -44,6 +44,13 @@ pub enum Refusal {
     /// There are several objects for one part of one number.
     #[error("there is another object for its number: {0}")]
     Fork(String),
+    /// Its number was passed with another object.
+    #[error(
+        "there is another object for its number: the cursor has passed {0}, and the log names another. The host's state \
+         folder was set back to an older state, or another agent ships under its name. `logsmith fresh -c edge.toml` there \
+         begins a new stream, with all that still stands in the files; `requeue` brings in what may be there already"
+    )]
+    SetBack(u64),
     /// Its number was passed without any object.
     #[error("its number {0} had been given up: `requeue` brings its rows in")]
     Late(u64),
@@ -54,7 +61,10 @@ pub enum Refusal {
     #[error("the parts of its number disagree on how many they are")]
     Parts,
     /// It does not follow the object before it.
-    #[error("it follows {found}, not the object that was consumed before it in its stream")]
+    #[error(
+        "it follows {found}, not the object that was consumed before it in its stream: the host's state folder was set back \
+         to an older state, if other objects say so. `requeue` brings its rows in"
+    )]
     Chain {
         /// The object that it names as the one before it.
         found: String,
@@ -88,7 +98,7 @@ impl Refusal {
             Self::Parquet(_) => "parquet",
             Self::Footer(_) => "footer",
             Self::Identity { .. } => "identity",
-            Self::Fork(_) => "fork",
+            Self::Fork(_) | Self::SetBack(_) => "fork",
             Self::Late(_) => "late",
             Self::Replaced(_) => "replaced",
             Self::Parts => "parts",
