@@ -210,7 +210,7 @@ pub async fn run(
     let chains = open_chains(edge, &engine)?;
     let written: Vec<_> = chains.iter().map(|chain| Arc::clone(chain.output_schema())).collect();
     let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
-    let State { lock, mut bronze, restored, silvers, dead_letters, retired } = state;
+    let State { lock, mut bronze, restored, silvers, dead_letters, retired, .. } = state;
     reload.opened(&chains);
     let mut tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, edge.tail_limits)?;
     tail.booted_at(clock.booted());

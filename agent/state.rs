@@ -20,7 +20,7 @@ use crate::bronze::{self, Bronze, Restored};
 use crate::clock::Timestamp;
 use crate::config::Edge;
 use crate::lock::{self, FolderLock, Locked};
-use crate::seal::Seal;
+use crate::seal::{self, Seal};
 use crate::silver::columns::{dead_letter_columns, with_partition};
 use crate::silver::open::{self, OpenError, Surroundings};
 use crate::silver::unput::{Unput, unput};
@@ -75,6 +75,17 @@ pub struct State {
     pub dead_letters: Arc<DeadLetters>,
     /// Silver tables that no pipeline writes any more.
     pub retired: Vec<(Arc<LocalTable>, Onward)>,
+    /// Whether what is made from here on goes to central as new streams.
+    pub streams: Streams,
+}
+
+/// Under which numbers what is made from here on goes to central.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Streams {
+    /// Under those that follow.
+    GoOn,
+    /// From 1 on, under new table ids: under the old ones other objects may be there already.
+    BeginAnew,
 }
 
 /// How far what a Silver table holds has gone on from there.
@@ -112,9 +123,23 @@ pub async fn open(
     store::sync_folders(folder).map_err(failed)?;
     let root = Place::local(folder)?;
     let mut seal = Seal::of(folder, &edge.host).map_err(failed)?;
+    seal::touch(folder, now).map_err(failed)?;
 
     whole::check(edge, &root, opening, now).await?;
     let (bronze_table, snapshot, restored) = open_bronze(&root, folder, &seal, opening, now).await?;
+    let kept = restored.seal.as_ref();
+    let streams = match opening {
+        Opening::Strict => Streams::GoOn,
+        Opening::Adopt => Streams::BeginAnew,
+        // In its own place with something missing it counts on.
+        Opening::AdoptReplay | Opening::AdoptSkip => {
+            match kept.is_some_and(|kept| seal.differs(kept).is_none()) {
+                true => Streams::GoOn,
+                false => Streams::BeginAnew,
+            }
+        }
+    };
+    let versions = kept.map(|seal| seal.versions.clone()).unwrap_or_default();
     let known = restored.seal.clone().map(|seal| seal.tables).unwrap_or_default();
     let dead_letters = open_dead_letters(&root, folder, &known, opening, now).await?;
     let around = Surroundings {
@@ -131,7 +156,21 @@ pub async fn open(
         let snapshot = retired::unless_changed(&place, &folder.join(&name), &columns).await?;
         let silver = match &snapshot {
             Some(snapshot) => {
-                take_up(&place, snapshot, &pipeline.name, columns, &around, opening, folder, now).await?
+                let is_known =
+                    seal.tables.get(&name).is_some_and(|id| snapshot.id().is_ok_and(|own| own == *id));
+                let was = versions.get(&name).copied().filter(|_| is_known).unwrap_or_default();
+                let silver =
+                    take_up(&place, snapshot, &pipeline.name, columns, &around, was, opening, folder, now)
+                        .await?;
+                let is_set_back = snapshot.version() < was;
+                let begins = edge.central.is_some() && (streams == Streams::BeginAnew || is_set_back);
+                match begins && silver.has_stream() {
+                    true => {
+                        retired::rename(&folder.join(&name))?;
+                        open::succeed(&place, silver, &around, now).await.map_err(StateError::Silver)?
+                    }
+                    false => silver,
+                }
             }
             None => {
                 let start = match seal.tables.get(&name) {
@@ -150,12 +189,13 @@ pub async fn open(
                     .map_err(StateError::Silver)?
             }
         };
-        seal.tables.insert(name, silver.table.id().to_owned());
-        let onward = Onward::of(edge, &pipeline.name, &silver.table, &dead_letters, now).await?;
+        seal.tables.insert(name.clone(), silver.table.id().to_owned());
+        let onward = Onward::of(edge, &pipeline.name, &silver.table, &dead_letters, opening, now).await?;
+        seal.versions.insert(name, silver.table.version());
         silvers.push((silver, onward));
     }
     // What a verdict names is copied to the dead-letter table before what nothing names is swept from it.
-    let retired = retired::open(edge, &root, &dead_letters, now).await?;
+    let retired = retired::open(edge, &root, &dead_letters, opening, now).await?;
     seal.tables.insert(folder::BRONZE.to_owned(), bronze_table.id().to_owned());
     seal.tables.insert(folder::DEAD_LETTER.to_owned(), dead_letters.table().id().to_owned());
     let mut unput_dead = HashSet::new();
@@ -170,7 +210,7 @@ pub async fn open(
     housekeeping::sweep(dead_letters.table().place(), &unput_dead).await?;
     housekeeping::sweep(bronze_table.place(), &HashSet::new()).await?;
     let bronze = Bronze::open(bronze_table, &edge.host, snapshot.as_ref(), &restored, seal).await?;
-    Ok(State { lock, bronze, restored, silvers, dead_letters, retired })
+    Ok(State { lock, bronze, restored, silvers, dead_letters, retired, streams })
 }
 
 impl Onward {
@@ -180,15 +220,27 @@ impl Onward {
         name: &str,
         table: &Arc<LocalTable>,
         dead_letters: &DeadLetters,
+        opening: Opening,
         now: Timestamp,
-    ) -> Result<Self, TableError> {
+    ) -> Result<Self, StateError> {
         let id = table.id().to_owned();
-        let from = cursor(dead_letters.table().place(), &Cursor::Silver(id.clone())).await?;
+        let mut from = cursor(dead_letters.table().place(), &Cursor::Silver(id.clone())).await?;
+        if from > table.version() {
+            if matches!(opening, Opening::Strict | Opening::Adopt) {
+                let (silver, version) = (table.place().url().to_string(), table.version());
+                let what = OpenError::SetBack { silver, version, was: from }.to_string();
+                return Err(StateError::Unfit { folder: edge.state_dir.clone(), what });
+            }
+            from = table.version();
+            let cursor = Cursor::Silver(id.clone()).at(from.as_cursor());
+            let info = log::commit_info("ADOPT", serde_json::json!({}), now);
+            dead_letters.table().commit(&[cursor, info]).await?;
+        }
         let followed = dead_letters.follow(table.place(), &id, from, table.version(), now).await?;
         let synced = cursor(table.place(), &Cursor::Sync).await?;
         let whole_since = verify::whole_since(&log::list(table.place()).await?.0);
         if edge.central.is_some() && synced.next() < whole_since && synced < table.version() {
-            return Err(TableError::missing(table.place(), synced.next()));
+            return Err(TableError::missing(table.place(), synced.next()).into());
         }
         let sync = edge.central.as_ref().map(|central| Sync {
             name: name.to_owned(),
@@ -295,12 +347,17 @@ async fn take_up(
     name: &str,
     columns: SchemaRef,
     around: &Surroundings,
+    was: TableVersion,
     opening: Opening,
     folder: &Path,
     now: Timestamp,
 ) -> Result<Silver, StateError> {
     let oldest = oldest_whole(&around.bronze).await?;
+    let version = snapshot.version();
     let error = match open::open(place, snapshot, name, columns.clone(), around, now).await {
+        Ok(silver) if version < was && (opening != Opening::AdoptReplay || silver.cursor < oldest) => {
+            OpenError::SetBack { silver: place.url().to_string(), version, was }
+        }
         Ok(silver) if silver.cursor >= oldest => return Ok(silver),
         Ok(silver) => OpenError::Missed { silver: place.url().to_string(), cursor: silver.cursor, oldest },
         Err(error @ (OpenError::OtherBronze { .. } | OpenError::Ahead { .. })) => error,

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use super::{ConfigArg, edge_config};
 use crate::clock::{Clock, SystemClock};
 use crate::edge::open_chains;
-use crate::state::{self, Opening};
+use crate::state::{self, Opening, Streams};
 use crate::tail::{StartAt, Tail};
 use crate::text::Shown;
 use crate::transform::Engine;
@@ -50,5 +50,12 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     tail.scan(clock.now());
     state.bronze.commit(None, &mut tail, clock.now()).await?;
     println!("{} is this machine's now; start the agent again.", Shown(edge.state_dir.display()));
+    if state.streams == Streams::BeginAnew && edge.central.is_some() {
+        println!(
+            "What it makes from here on goes to central as new streams. If this is an older state of the folder, what was \
+             put since then and still stands in the files is put again, and is in central twice; if it was only moved, \
+             nothing is."
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::failpoint::{self, Failpoint};
 use crate::memory;
 use crate::pulse;
+use crate::seal;
 use crate::silver::DeadLetters;
 use crate::silver::unput::unput;
 use crate::table::housekeeping::{Allowance, Expiry, History, Upkeep, needed, tidy};
@@ -66,6 +67,10 @@ impl Housekeeping {
         upkeeps.silvers.resize_with(self.silvers.len(), Upkeep::default);
         let (mut charged, mut is_lean) = (0, false);
         loop {
+            let touched = seal::touch(&self.folder, self.clock.now());
+            if let Err(error) = touched {
+                warn!(%error, folder = %self.folder.display(), "cannot touch the lock file");
+            }
             if let Err(error) = self.pass(&mut upkeeps).await {
                 warn!(%error, "housekeeping failed, trying on");
             }

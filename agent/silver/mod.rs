@@ -261,6 +261,11 @@ pub struct Judged<'a> {
 }
 
 impl Silver {
+    /// Whether any landing object was made of it.
+    pub fn has_stream(&self) -> bool {
+        self.ledger.rows.seq.is_some() || self.ledger.dead_letters.seq.is_some()
+    }
+
     /// The columns of a data file whose plugins write `written`.
     ///
     /// # Errors

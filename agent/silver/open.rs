@@ -50,6 +50,16 @@ pub enum OpenError {
         /// The version after which Bronze is whole.
         oldest: TableVersion,
     },
+    /// The table was longer: an older one was put back.
+    #[error("{silver} ends at version {version}, and had version {was}: an older one was put back")]
+    SetBack {
+        /// The Silver table's address.
+        silver: String,
+        /// Its newest version.
+        version: TableVersion,
+        /// A version that it had.
+        was: TableVersion,
+    },
     /// A plugin writes a column that Silver adds itself.
     #[error("{silver}: the plugins write a column `{column}`, which Silver adds itself; rename it")]
     Reserved {
@@ -99,6 +109,19 @@ pub async fn create(
     let cursor = Cursor::Bronze(around.bronze.id().to_owned()).at(start.as_cursor());
     let table = LocalTable::create(place, &with_partition(&columns), vec![cursor], now).await?;
     Ok(silver(table, name, columns, around, start, Ledger::default()))
+}
+
+/// Creates the table at `place` in place of `old`, which stands elsewhere now: what follows becomes a new stream.
+///
+/// # Errors
+/// As [`create`].
+pub async fn succeed(
+    place: &Place,
+    old: Silver,
+    around: &Surroundings,
+    now: Timestamp,
+) -> Result<Silver, OpenError> {
+    create(place, &old.name, Arc::clone(&old.columns), around, old.cursor, now).await
 }
 
 /// Takes up the table that `snapshot` shows, adding columns that are new; none has changed its type ([`changed_type`]).

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use tracing::warn;
 
-use super::{Onward, StateError, folder};
+use super::{Onward, Opening, StateError, folder};
 use crate::clock::Timestamp;
 use crate::config::Edge;
 use crate::silver::DeadLetters;
@@ -30,6 +30,7 @@ pub(super) async fn open(
     edge: &Edge,
     root: &Place,
     dead_letters: &DeadLetters,
+    opening: Opening,
     now: Timestamp,
 ) -> Result<Vec<(Arc<LocalTable>, Onward)>, StateError> {
     let silver = root.join(folder::SILVER);
@@ -43,7 +44,7 @@ pub(super) async fn open(
             warn!(table = name, "no pipeline writes this table any more; what it holds still goes on");
             let table = Arc::new(LocalTable::open(&place, &snapshot)?);
             let fleet = name.split(REPLACED).next().unwrap_or(&name);
-            let onward = Onward::of(edge, fleet, &table, dead_letters, now).await?;
+            let onward = Onward::of(edge, fleet, &table, dead_letters, opening, now).await?;
             retired.push((table, onward));
         }
     }
@@ -59,13 +60,17 @@ pub(super) async fn unless_changed(
 ) -> Result<Option<Snapshot>, StateError> {
     let Some(snapshot) = Snapshot::load(place).await? else { return Ok(None) };
     let Some(change) = changed_type(snapshot.schema()?.as_ref(), columns) else { return Ok(Some(snapshot)) };
-    let taken = |number: &u32| replaced(at, *number).exists();
-    let Some(free) = (1..).find(|number| !taken(number)).map(|number| replaced(at, number)) else {
-        return Ok(Some(snapshot));
-    };
-    warn!(%change, kept = %free.display(), "a column changes its type: a new table is begun");
-    store::rename_folder(at, &free).map_err(|source| StateError::Folder { folder: at.to_owned(), source })?;
+    warn!(%change, "a column changes its type: a new table is begun");
+    rename(at)?;
     Ok(None)
+}
+
+/// Gives the table in the folder `at` another name, under which what it holds still goes on.
+pub(super) fn rename(at: &Path) -> Result<(), StateError> {
+    let taken = |number: &u32| replaced(at, *number).exists();
+    let free = (1..).find(|number| !taken(number)).map(|number| replaced(at, number)).unwrap_or_default();
+    warn!(kept = %free.display(), "a Silver table is replaced");
+    store::rename_folder(at, &free).map_err(|source| StateError::Folder { folder: at.to_owned(), source })
 }
 
 /// Where the table with this id, which stood at `place` and was given another name, ends: the Bronze version that it

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Host, fail, succeed};
+use crate::support::{Host, fail, succeed, text};
 
 fn lines(numbers: std::ops::Range<u32>) -> String {
     numbers.map(|n| format!("{{\"level\":\"INFO\",\"message\":\"m{n}\"}}\n")).collect()
@@ -226,4 +226,128 @@ fn a_folder_where_the_lock_belongs_is_refused_until_it_is_moved_away_or_all_is_s
     succeed(&mut host.edge(&["fresh"]));
     host.finish();
     assert_eq!(messages(&host), expected((0..100).chain(0..100)));
+}
+
+/// The root of a volume has the same inode as that of any other.
+#[test]
+fn a_folder_that_is_copied_to_another_volume_is_refused_though_it_has_the_same_inode() {
+    let host = Host::new("builtin:json");
+    fs::write(host.path("logs/a.log"), lines(0..100)).unwrap();
+    let (state, copy) = (host.path("state"), host.path("copy"));
+    fs::create_dir(&state).unwrap();
+    let script = "set -e; mount -t tmpfs one $1; mkdir $1/probe; test $(stat -c %W $1/probe) != 0 || exit 77; rmdir $1/probe
+        $2 run -c $3 --once; cp -a $1 $4; umount $1; sleep 0.01; mount -t tmpfs two $1; cp -a $4/. $1/
+        touch -r $4 $1; $2 run -c $3 --once";
+    let mut mounted = Command::new("unshare");
+    mounted.args(["-m", "sh", "-c", script, "sh"]).arg(&state).arg(env!("CARGO_BIN_EXE_logsmith"));
+    let output = mounted.arg(host.path("edge.toml")).arg(&copy).output().unwrap();
+    if output.status.code() == Some(77) || text(&output).contains("unshare failed") {
+        eprintln!("skipped: no birth times in a tmpfs, or no mounts: {}", text(&output));
+        return;
+    }
+    let said = text(&output);
+    assert!(
+        !output.status.success() && said.contains("it was made at") && said.contains("logsmith adopt -c"),
+        "{said}"
+    );
+}
+
+/// Puts the state folder back as it is in `backup`, file by file.
+fn put_back(host: &Host, backup: &str, names: &[&str]) {
+    for name in names {
+        let at = host.path("state").join(name);
+        let _ = fs::remove_dir_all(&at).or_else(|_| fs::remove_file(&at));
+        succeed(Command::new("cp").arg("-a").arg(host.path(backup).join(name)).arg(&at));
+    }
+}
+
+fn back_up(host: &Host) {
+    succeed(Command::new("cp").arg("-a").arg(host.path("state")).arg(host.path("backup")));
+}
+
+const TABLES: [&str; 3] = ["bronze", "silver", "dead_letter"];
+
+/// It ran on without a word, and central quarantined what followed.
+#[test]
+fn an_older_backup_put_back_into_the_same_folder_is_refused_until_it_is_adopted() {
+    let host = host();
+    back_up(&host);
+    append(&host, &lines(100..200));
+    host.finish();
+    put_back(&host, "backup", &["bronze", "silver", "dead_letter", "lock"]);
+    append(&host, &lines(200..300));
+    assert!(assert_refused(&host).contains("its `lock` is another file"));
+    let said = succeed(&mut host.edge(&["adopt"]));
+    assert!(said.contains("is put again, and is in central twice"), "{said}");
+    host.finish();
+    append(&host, &lines(300..310));
+    host.finish();
+    // As it said: the second hundred was put since the backup was made.
+    assert_eq!(messages(&host), expected((0..310).chain(100..200)));
+    assert!(!host.path("lake/quarantine").exists());
+}
+
+/// Where nothing on the host tells, central does, and says what settles it.
+#[test]
+fn an_older_backup_that_the_host_cannot_notice_is_settled_by_beginning_anew() {
+    let host = host();
+    back_up(&host);
+    append(&host, &lines(100..200));
+    host.finish();
+    put_back(&host, "backup", &TABLES);
+    append(&host, &lines(200..300));
+    succeed(&mut host.edge(&["run", "--once"]));
+    let said = succeed(&mut host.central(&["compact"]));
+    assert!(said.contains("state folder was set back") && said.contains("logsmith fresh"), "{said}");
+    assert_eq!(messages(&host), expected(0..200));
+    succeed(&mut host.edge(&["fresh"]));
+    host.finish();
+    append(&host, &lines(300..310));
+    host.finish();
+    // As it says: all that still stands in the files comes again, once.
+    assert_eq!(messages(&host), expected((0..200).chain(0..310)));
+}
+
+/// What was not put when the folder was moved is put under its old numbers, and what follows under new ones.
+#[test]
+fn a_moved_folder_puts_what_was_waiting_and_goes_on_with_no_line_lost_or_doubled() {
+    let host = Host::new("builtin:json");
+    host.leave_central();
+    for numbers in [0..50, 50..100] {
+        host.append("logs/a.log", lines(numbers) + "no json\n");
+        succeed(&mut host.edge(&["run", "--once"]));
+    }
+    host.configure("builtin:json", "");
+    succeed(Command::new("cp").arg("-a").arg(host.path("state")).arg(host.path("copy")));
+    fs::remove_dir_all(host.path("state")).unwrap();
+    fs::rename(host.path("copy"), host.path("state")).unwrap();
+    assert_refused(&host);
+    for round in 0..2 {
+        succeed(&mut host.edge(&["adopt"]));
+        host.append("logs/a.log", lines(100 + 10 * round..110 + 10 * round) + "no json\n");
+        host.finish();
+    }
+    assert_eq!(messages(&host), expected(0..120));
+    assert_eq!(host.read("lake/silver/dead_letter", &["line"]).len(), 4);
+    assert!(!host.path("lake/quarantine").exists());
+}
+
+/// Its lines were judged again, under numbers that central had consumed.
+#[test]
+fn an_older_silver_put_back_is_refused_until_it_is_settled() {
+    for (choice, wanted) in [("skip", expected(0..210)), ("replay", expected((0..210).chain(100..200)))] {
+        let host = host();
+        back_up(&host);
+        append(&host, &lines(100..200));
+        host.finish();
+        host.finish();
+        put_back(&host, "backup", &["silver"]);
+        assert!(assert_refused(&host).contains("an older one was put back"));
+        fail(&mut host.edge(&["adopt"]));
+        succeed(&mut host.edge(&["adopt", "--missing", choice]));
+        append(&host, &lines(200..210));
+        host.finish();
+        assert_eq!(messages(&host), wanted, "{choice}");
+        assert!(!host.path("lake/quarantine").exists());
+    }
 }
