@@ -15,7 +15,7 @@ use super::read::{Reading, Turn};
 use super::units::Units;
 
 /// Fewer NULs are taken for text.
-const HOLE_BYTES_MIN: usize = 4;
+pub(super) const HOLE_BYTES_MIN: usize = 4;
 /// Bytes that are looked at in one step.
 const STEP_BYTES: usize = 256 << 10;
 /// Bytes that are looked at in one turn.

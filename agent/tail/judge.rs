@@ -59,6 +59,8 @@ pub(super) enum Begin {
     Anew,
     /// At its end: its bytes were read elsewhere.
     AtEnd,
+    /// At this offset: what stands before it was read.
+    At(u64),
 }
 
 impl Tail {
@@ -102,42 +104,24 @@ impl Tail {
                     .source
                     .filter(|_| known.place == Place::Included)
                     .zip(Some(known.path.to_path_buf()));
-                let has_lost_its_end = self.has_lost_its_end(key);
-                match has_lost_its_end {
-                    true => self.depart(key, 0),
-                    false => self.end(scan, key, Cause::Changed),
+                let left = self.left_by_power_loss(key);
+                match left {
+                    Some(_) => self.depart(key, 0),
+                    None => self.end(scan, key, Cause::Changed),
                 }
                 let stranger = here.and_then(|(source, path)| {
                     let stat = self.stat(&path).ok().flatten()?;
                     Some(Stranger { path, source, stat, passed: 0 })
                 });
-                match stranger {
+                match (stranger, left) {
                     // Under a number of its own: what it lost stands in Bronze at the offsets that are written next.
-                    Some(left) if has_lost_its_end => self.add(scan, &left, Begin::AtEnd),
-                    stranger => return (standing, stranger),
+                    (Some(stranger), Some(left)) => self.add(scan, &stranger, Begin::At(left)),
+                    (stranger, _) => return (standing, stranger),
                 }
             }
             Standing::Unknown => {}
         }
         (standing, None)
-    }
-
-    /// Whether a file lost what was not yet synced of it when the machine stopped: it is shorter than what was read and
-    /// begins with it, and nobody has modified it since the machine started. What it lost is in Bronze, which is synced.
-    fn has_lost_its_end(&mut self, key: FileKey) -> bool {
-        let (Some(known), Some(booted)) = (self.files.get_mut(key), self.booted) else { return false };
-        let size = known.looked.size;
-        let is_older = known.looked.modified / 1_000 < booted.micros();
-        if !is_older || size >= known.offset || known.is_compressed {
-            return false;
-        }
-        let Ok(file) = known.open() else { return false };
-        let begins = known.print.begins_in(&file, size).unwrap_or(false);
-        if begins {
-            let (path, bytes) = (known.path.display(), known.offset - size);
-            tracing::warn!(%path, bytes, "file lost its end when the machine stopped; reading goes on behind what is left");
-        }
-        begins
     }
 
     /// Compares a known file with what was read of it.
@@ -236,6 +220,7 @@ impl Tail {
         let opened = stat.open(path).and_then(|file| {
             let offset = match (begin, settings.start_at) {
                 (Begin::AtEnd, _) => stat.size,
+                (Begin::At(offset), _) => offset,
                 _ if *passed > 0 => {
                     end_of_lines(&file, stat.size.min(*passed), settings.encoding.charset(&file)?)?
                 }

@@ -36,7 +36,7 @@ impl Tail {
         let is_passed = match begin {
             Begin::AtEnd => true,
             Begin::BySource => is_first && settings.start_at == StartAt::End,
-            Begin::Anew => false,
+            Begin::Anew | Begin::At(_) => false,
         };
         let place = if settings.matches(path) { Place::Included } else { Place::Rotated };
         let key = self.next_key;

@@ -51,6 +51,7 @@ mod overlap;
 mod packed;
 mod passed;
 mod positions;
+mod power_loss;
 mod read;
 mod rotation;
 mod scan;
@@ -274,8 +275,8 @@ impl Tail {
         })
     }
 
-    /// Says when the machine was started. A file that is shorter than what was read of it, and older than that, lost its
-    /// end when the machine stopped; without this it counts as rewritten, and is read again.
+    /// Says when the machine was started. Files that were known before may have lost their ends when it stopped; without
+    /// this such a file counts as rewritten, and is read again.
     pub fn booted_at(&mut self, booted: Option<Timestamp>) {
         self.booted = booted;
     }

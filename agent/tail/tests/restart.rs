@@ -54,6 +54,56 @@ fn regression_a_file_that_lost_its_end_in_a_power_loss_is_not_read_again() {
     assert_eq!(rig.run().len(), 699, "it is another file");
 }
 
+/// Where NULs stand for what was lost, and a writer went on behind them before the file was looked at, it counted as
+/// rewritten.
+#[test]
+fn regression_a_file_that_lost_its_end_to_nuls_in_a_power_loss_and_was_written_to_is_not_read_again() {
+    // What is left of it, how long it is when the machine is started, what is written before it is looked at.
+    let cases = [
+        (700, 1_000, 50),
+        (700, 800, 50),
+        (700, 1_200, 50),
+        (700, 800, 1_000),
+        (700, 1_000, 0),
+        (990, 1_000, 5),
+    ];
+    for lines in [1_000, 100_000] {
+        for (left, size, written) in cases {
+            let [left, size] = [left, size].map(|thousandths| thousandths * lines / 1_000 * 9);
+            let mut rig = Rig::new("*.log");
+            let booted = Some(Timestamp::from_micros(rig.now.micros() + 1));
+            rig.append("a.log", numbered("a", 0..lines));
+            rig.run();
+            let file = OpenOptions::new().write(true).open(rig.path("a.log")).unwrap();
+            file.set_len(left as u64 - 5).unwrap();
+            file.set_len(size as u64).unwrap();
+            rig.append("a.log", numbered("b", 0..written));
+            rig.restart();
+            rig.tail.booted_at(booted);
+            let found = rig.run();
+            assert_eq!(found.len(), written, "{lines}, {left}, {size}: {:?}", found.first());
+            assert_eq!(found, split(&numbered("b", 0..written)));
+            rig.append("a.log", numbered("c", 0..10));
+            assert_eq!(rig.run(), split(&numbered("c", 0..10)));
+            assert_eq!(rig.tail.counters().hole_bytes, (size - left + 5) as u64);
+            assert_eq!(rig.tail.counters().vanished_bytes, 0);
+            let places: BTreeSet<_> = rig.rows.iter().map(|row| (row.file, row.offset)).collect();
+            assert_eq!(places.len(), lines + written + 10, "no two lines have one place");
+            rig.restart();
+            assert!(rig.run().is_empty());
+        }
+    }
+    // Another file, with NULs in it.
+    let mut rig = Rig::new("*.log");
+    rig.append("a.log", numbered("a", 0..1_000));
+    rig.run();
+    fs::write(rig.path("a.log"), numbered("b", 0..100) + "\0\0\0\0\0\0" + &numbered("b", 100..200)).unwrap();
+    rig.restart();
+    rig.pass(1);
+    rig.tail.booted_at(Some(rig.now));
+    assert_eq!(rig.run().len(), 200);
+}
+
 #[test]
 fn a_rotation_while_stopped_is_followed() {
     for pattern in ["app.log", "app*"] {
