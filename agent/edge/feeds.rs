@@ -79,6 +79,11 @@ impl Intake {
         self.sessions.iter().map(|session| (&session.source, session.offset))
     }
 
+    /// Takes in no more: what waits can still be taken, and then it is over.
+    pub(super) fn close(&mut self) {
+        self.feeds.close();
+    }
+
     /// Whether no more can come.
     pub(super) fn is_over(&self) -> bool {
         self.feeds.is_over()

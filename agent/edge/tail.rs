@@ -115,10 +115,14 @@ impl Stage {
                 self.flush(&mut open).await?;
             }
         }
-        // What waits may be more than there is room for in this batch; in an empty one there is enough.
-        for _ in 0..2 {
+        // What waits may take many batches; no more comes.
+        self.feeds.close();
+        loop {
             self.feeds.take_waiting(&mut open.batch, &mut self.bronze, self.clock.now());
             self.flush(&mut open).await?;
+            if self.feeds.is_over() {
+                break;
+            }
         }
         let counters = self.tail.counters();
         info!(lines = counters.lines, bytes = counters.bytes, "reading ended");

@@ -3,7 +3,11 @@
 
 use std::io;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A counted message may say this many bytes of length.
 const DIGITS_MAX: usize = 9;
@@ -17,46 +21,91 @@ pub(super) enum Framing {
     Syslog,
 }
 
-/// A message, or its beginning, and how many bytes were left out behind that.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// Up to so many bytes a message needs no room for long ones.
+const SHORT_BYTES_MAX: usize = 16 << 10;
+
+/// How much is kept of a message.
+#[derive(Clone, Debug)]
+pub(super) struct Limit {
+    /// At most so many bytes.
+    pub(super) bytes_max: usize,
+    /// Where many read at one time: room that they share for what is longer than a short message. One waits until there is
+    /// enough for the longest.
+    pub(super) long: Option<Arc<Semaphore>>,
+    /// How long a sender may stop in the middle of a message that takes such room.
+    pub(super) stall_max: Duration,
+}
+
+/// A message, or its beginning, and how many bytes were left out behind that. It holds its share of the room for long ones
+/// until it is dropped.
+#[derive(Debug, Default)]
 pub(super) struct Frame {
     pub(super) bytes: Vec<u8>,
     pub(super) left_out: u64,
+    /// Why no more comes, if the stream broke within it.
+    pub(super) broken: Option<io::Error>,
+    pub(super) share: Option<OwnedSemaphorePermit>,
 }
 
-/// The next message, of which at most `bytes_max` are kept; none at the end.
+/// The next message, of which no more is kept than `limit` says; none at the end.
 pub(super) async fn next_frame(
     input: &mut (impl AsyncBufRead + Unpin),
     framing: Framing,
-    bytes_max: usize,
+    limit: &Limit,
 ) -> io::Result<Option<Frame>> {
+    let mut frame = Frame::default();
     let first = input.fill_buf().await?.first().copied();
-    match (first, framing) {
-        (None, _) => Ok(None),
-        (Some(b'1'..=b'9'), Framing::Syslog) => counted(input, bytes_max).await.map(Some),
-        (Some(_), _) => line(input, bytes_max).await.map(Some),
+    let read = match (first, framing) {
+        (None, _) => return Ok(None),
+        (Some(b'1'..=b'9'), Framing::Syslog) => counted(input, &mut frame, limit).await,
+        (Some(_), _) => line(input, &mut frame, limit).await,
+    };
+    match read {
+        Err(error) if frame.bytes.is_empty() => return Err(error),
+        Err(error) => {
+            // How much of it did not come nobody knows.
+            frame.left_out += 1;
+            frame.broken = Some(error);
+        }
+        Ok(()) => {}
+    }
+    Ok(Some(frame))
+}
+
+/// What comes next of a message. One that holds room that others wait for must go on.
+async fn fill<'a>(
+    input: &'a mut (impl AsyncBufRead + Unpin),
+    frame: &Frame,
+    limit: &Limit,
+) -> io::Result<&'a [u8]> {
+    match frame.share {
+        None => input.fill_buf().await,
+        Some(_) => tokio::time::timeout(limit.stall_max, input.fill_buf()).await?,
     }
 }
 
-async fn line(input: &mut (impl AsyncBufRead + Unpin), bytes_max: usize) -> io::Result<Frame> {
-    let mut frame = Frame::default();
+async fn line(input: &mut (impl AsyncBufRead + Unpin), frame: &mut Frame, limit: &Limit) -> io::Result<()> {
     loop {
-        let buffer = input.fill_buf().await?;
+        let buffer = fill(input, frame, limit).await?;
         let newline = memchr::memchr(b'\n', buffer);
         let piece = buffer.get(..newline.unwrap_or(buffer.len())).unwrap_or_default();
-        frame.add(piece, bytes_max);
+        frame.add(piece, limit).await;
         let used = piece.len() + usize::from(newline.is_some());
         input.consume(used);
         if newline.is_some() || used == 0 {
             if frame.bytes.ends_with(b"\r") && frame.left_out == 0 {
                 frame.bytes.pop();
             }
-            return Ok(frame);
+            return Ok(());
         }
     }
 }
 
-async fn counted(input: &mut (impl AsyncBufRead + Unpin), bytes_max: usize) -> io::Result<Frame> {
+async fn counted(
+    input: &mut (impl AsyncBufRead + Unpin),
+    frame: &mut Frame,
+    limit: &Limit,
+) -> io::Result<()> {
     let mut digits = Vec::new();
     loop {
         match input.read_u8().await? {
@@ -65,37 +114,37 @@ async fn counted(input: &mut (impl AsyncBufRead + Unpin), bytes_max: usize) -> i
             other => {
                 // No length after all: the message begins with a digit and ends with a newline.
                 digits.push(other);
-                let mut frame = Frame::default();
-                frame.add(&digits, bytes_max);
-                if other != b'\n' {
-                    let rest = line(input, bytes_max.saturating_sub(frame.bytes.len())).await?;
-                    frame.bytes.extend(rest.bytes);
-                    frame.left_out += rest.left_out;
-                }
-                return Ok(frame);
+                frame.add(&digits, limit).await;
+                return if other == b'\n' { Ok(()) } else { line(input, frame, limit).await };
             }
         }
     }
     let mut rest: usize = String::from_utf8_lossy(&digits).parse().unwrap_or(0);
-    let mut frame = Frame::default();
     while rest > 0 {
-        let buffer = input.fill_buf().await?;
+        let buffer = fill(input, frame, limit).await?;
         let piece = buffer.get(..rest.min(buffer.len())).unwrap_or_default();
         if piece.is_empty() {
             break;
         }
         let used = piece.len();
-        frame.add(piece, bytes_max);
+        frame.add(piece, limit).await;
         input.consume(used);
         rest -= used;
     }
-    Ok(frame)
+    Ok(())
 }
 
 impl Frame {
-    fn add(&mut self, piece: &[u8], bytes_max: usize) {
-        let room = bytes_max.saturating_sub(self.bytes.len());
+    /// Adds what comes next, and waits for room where that makes it a long one.
+    async fn add(&mut self, piece: &[u8], limit: &Limit) {
+        let room = limit.bytes_max.saturating_sub(self.bytes.len());
         let kept = piece.get(..room.min(piece.len())).unwrap_or_default();
+        let is_long = self.bytes.len() + kept.len() > SHORT_BYTES_MAX;
+        if let Some(long) = limit.long.as_ref().filter(|_| is_long && self.share.is_none()) {
+            let share = u32::try_from(limit.bytes_max).unwrap_or(u32::MAX);
+            // Nobody closes it.
+            self.share = Arc::clone(long).acquire_many_owned(share).await.ok();
+        }
         self.bytes.extend_from_slice(kept);
         self.left_out += (piece.len() - kept.len()) as u64;
     }
@@ -109,7 +158,8 @@ mod tests {
         // A small buffer, so that messages span several.
         let mut input = tokio::io::BufReader::with_capacity(3, input);
         let mut frames = Vec::new();
-        while let Some(frame) = next_frame(&mut input, framing, bytes_max).await.unwrap() {
+        let limit = Limit { bytes_max, long: None, stall_max: Duration::MAX };
+        while let Some(frame) = next_frame(&mut input, framing, &limit).await.unwrap() {
             frames.push((String::from_utf8(frame.bytes).unwrap(), frame.left_out));
         }
         frames
@@ -136,5 +186,44 @@ mod tests {
         assert_eq!(found, [("abcd".to_owned(), 2), ("gh".to_owned(), 0)]);
         let found = frames(b"6 abcdef2 gh", Framing::Syslog, 4).await;
         assert_eq!(found, [("abcd".to_owned(), 2), ("gh".to_owned(), 0)]);
+    }
+
+    fn limit(room: usize) -> Limit {
+        Limit {
+            bytes_max: 100_000,
+            long: Some(Arc::new(Semaphore::new(room))),
+            stall_max: Duration::from_millis(50),
+        }
+    }
+
+    /// Messages that were read at one time took as much as connections and the longest message allow.
+    #[tokio::test]
+    async fn regression_long_messages_wait_for_the_room_that_they_share() {
+        let limit = limit(200_000);
+        let long = format!("{}\nshort\n", "x".repeat(50_000));
+        let mut inputs: Vec<&[u8]> = vec![long.as_bytes(); 3];
+        let [one, two, three] = inputs.get_disjoint_mut([0, 1, 2]).unwrap();
+        let first = next_frame(one, Framing::Lines, &limit).await.unwrap().unwrap();
+        let second = next_frame(two, Framing::Lines, &limit).await.unwrap().unwrap();
+        let third = next_frame(three, Framing::Lines, &limit);
+        tokio::pin!(third);
+        assert!(futures::poll!(&mut third).is_pending(), "there is no room for a third");
+        let short = next_frame(one, Framing::Lines, &limit).await.unwrap().unwrap();
+        assert_eq!((first.bytes.len(), second.bytes.len(), &*short.bytes), (50_000, 50_000, &b"short"[..]));
+        drop(first);
+        assert_eq!(third.await.unwrap().unwrap().bytes.len(), 50_000);
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_stops_in_a_long_message_is_let_go_and_what_came_of_it_is_torn() {
+        let limit = limit(100_000);
+        let (mut sender, receiver) = tokio::io::duplex(100_000);
+        tokio::io::AsyncWriteExt::write_all(&mut sender, &[b'x'; 30_000]).await.unwrap();
+        let mut receiver = tokio::io::BufReader::new(receiver);
+        let torn = next_frame(&mut receiver, Framing::Syslog, &limit).await.unwrap().unwrap();
+        assert_eq!((torn.bytes.len(), torn.left_out), (30_000, 1));
+        assert_eq!(torn.broken.as_ref().unwrap().kind(), io::ErrorKind::TimedOut);
+        drop(torn);
+        assert_eq!(limit.long.unwrap().available_permits(), 100_000);
     }
 }

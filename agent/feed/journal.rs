@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::runtime::Handle;
 use tracing::warn;
 
-use super::framing::{Framing, next_frame};
+use super::framing::{Framing, Limit, next_frame};
 use super::pipe::OwnThread;
 use super::{Closed, Follow, Inlet, place};
 use crate::tail::StartAt;
@@ -213,8 +213,9 @@ async fn forward(
     let path = place("journal");
     let mut input = OwnThread(BufReader::with_capacity(64 << 10, output));
     let mut left_out = 0;
+    let limit = Limit { bytes_max: ENTRY_BYTES_MAX, long: None, stall_max: Duration::MAX };
     loop {
-        let frame = match next_frame(&mut input, Framing::Lines, ENTRY_BYTES_MAX).await {
+        let frame = match next_frame(&mut input, Framing::Lines, &limit).await {
             Ok(Some(frame)) => frame,
             Ok(None) => break,
             Err(error) => {

@@ -1,7 +1,7 @@
 //! Sources that are no files: lines that come through a pipe, over a connection, or out of the journal.
 //!
 //! What arrives waits in a queue of bounded size until the tail stage takes it into its batch. A pipe and a connection
-//! then wait in turn; a datagram that finds no room in the kernel's buffer is lost, as everywhere. A line counts from
+//! then wait in turn, each with no more than a small part of a line at hand, or, few at one time, a long one; a datagram that finds no room in the kernel's buffer is lost, as everywhere. A line counts from
 //! the commit of its batch on: what a pipe or a connection had handed over and no commit holds yet is lost with the
 //! process; so is what the agent had told of itself. The journal is read again from the cursor that stands in the last commit, so that nothing of it is lost or
 //! doubled.
@@ -26,6 +26,8 @@ pub use syslog::Listen;
 const WAITING_BYTES_MAX: usize = 4 << 20;
 /// Lines that may wait to be taken.
 const WAITING_LINES_MAX: usize = 16_384;
+/// Bytes that connections may hold of long lines which are not complete, all together; one of the longest always finds room.
+const LONG_BYTES_MAX: usize = 8 << 20;
 
 /// A source that is no file.
 #[derive(Clone, Debug)]
@@ -126,6 +128,8 @@ impl Feeds {
     ) -> Result<Self, FeedError> {
         let (sender, lines) = mpsc::channel(WAITING_LINES_MAX);
         let room = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
+        let longest = feeds.iter().map(|feed| feed.line_bytes_max).max().unwrap_or_default();
+        let long = Arc::new(Semaphore::new(longest.max(LONG_BYTES_MAX)));
         let mut journals = Vec::new();
         for (index, feed) in feeds.iter().enumerate() {
             let inlet = Inlet {
@@ -133,6 +137,7 @@ impl Feeds {
                 line_bytes_max: feed.line_bytes_max,
                 sender: sender.clone(),
                 room: Arc::clone(&room),
+                long: Arc::clone(&long),
             };
             match &feed.kind {
                 FeedKind::Stdin => pipe::read(std::io::stdin(), inlet),
@@ -178,6 +183,11 @@ impl Feeds {
         line
     }
 
+    /// Takes in no more: what waits can still be taken, and then it is over.
+    pub fn close(&mut self) {
+        self.lines.close();
+    }
+
     /// Whether no more can come.
     pub fn is_over(&self) -> bool {
         self.is_over
@@ -191,6 +201,8 @@ struct Inlet {
     line_bytes_max: usize,
     sender: mpsc::Sender<FeedLine>,
     room: Arc<Semaphore>,
+    /// Room for long lines that are not complete.
+    long: Arc<Semaphore>,
 }
 
 /// Nobody takes lines any more: the agent stops.

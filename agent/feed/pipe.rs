@@ -4,12 +4,13 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread;
+use std::time::Duration;
 
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 use tokio::runtime::Handle;
 use tracing::warn;
 
-use super::framing::{Framing, next_frame};
+use super::framing::{Framing, Limit, next_frame};
 use super::{Inlet, place};
 
 /// Reads `pipe` to its end, on a thread of its own: a read cannot be called off.
@@ -17,13 +18,17 @@ pub(super) fn read(pipe: impl Read + Send + Unpin + 'static, inlet: Inlet) {
     let runtime = Handle::current();
     thread::spawn(move || {
         let path = place("stdin");
+        let limit = Limit { bytes_max: inlet.line_bytes_max, long: None, stall_max: Duration::MAX };
         let mut input = OwnThread(BufReader::with_capacity(64 << 10, pipe));
         runtime.block_on(async {
             loop {
-                match next_frame(&mut input, Framing::Lines, inlet.line_bytes_max).await {
+                match next_frame(&mut input, Framing::Lines, &limit).await {
                     Ok(Some(frame)) => {
                         if inlet.send(&path, frame.bytes, frame.left_out, None).await.is_err() {
                             return;
+                        }
+                        if let Some(error) = frame.broken {
+                            return warn!(%error, "standard input cannot be read on");
                         }
                     }
                     Ok(None) => return,

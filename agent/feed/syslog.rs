@@ -14,11 +14,13 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram};
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 
-use super::framing::{Framing, next_frame};
+use super::framing::{Frame, Framing, Limit, next_frame};
 use super::{Inlet, place};
 
 /// Connections that may be open at once, for each address; the next one waits.
 const CONNECTIONS_MAX: usize = 256;
+/// How long a sender may stop in the middle of a long message, while others wait for the room that it takes.
+const STALL_MAX: Duration = Duration::from_secs(30);
 /// The longest datagram there is.
 const DATAGRAM_BYTES_MAX: usize = 64 << 10;
 /// How long to wait after an error that may last, such as too many open files.
@@ -170,13 +172,17 @@ async fn accept(listener: TcpListener, path: Arc<Path>, inlet: Inlet) {
 
 async fn serve(connection: TcpStream, path: &Arc<Path>, inlet: &Inlet) -> io::Result<()> {
     let mut input = BufReader::with_capacity(16 << 10, connection);
-    while let Some(frame) = next_frame(&mut input, Framing::Syslog, inlet.line_bytes_max).await? {
-        let bytes = frame.bytes.strip_suffix(b"\n").unwrap_or(&frame.bytes).to_vec();
-        if bytes.is_empty() && frame.left_out == 0 {
-            continue;
-        }
-        if inlet.send(path, bytes, frame.left_out, None).await.is_err() {
+    let limit =
+        Limit { bytes_max: inlet.line_bytes_max, long: Some(Arc::clone(&inlet.long)), stall_max: STALL_MAX };
+    while let Some(frame) = next_frame(&mut input, Framing::Syslog, &limit).await? {
+        let Frame { mut bytes, left_out, broken, share } = frame;
+        bytes.pop_if(|last| *last == b'\n');
+        if (!bytes.is_empty() || left_out > 0) && inlet.send(path, bytes, left_out, None).await.is_err() {
             break;
+        }
+        drop(share);
+        if let Some(error) = broken {
+            return Err(error);
         }
     }
     Ok(())

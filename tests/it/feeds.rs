@@ -56,6 +56,41 @@ fn a_pipe_is_read_to_its_end() {
     assert_eq!(host.read("lake/silver/app", &["message", "source", "path"])[0]["source"], "stdin");
 }
 
+/// Bytes that stand in a pipe.
+fn unread(pipe: &impl std::os::fd::AsFd) -> u64 {
+    rustix::io::ioctl_fionread(pipe).unwrap()
+}
+
+/// What waited was put into two batches, as if these had room for all of it.
+#[test]
+fn regression_what_waits_when_the_agent_is_stopped_is_committed_in_batches_of_their_size() {
+    let host = Host::new("builtin:json");
+    // There is no room for a line, so that all wait; what waits is taken all the same when the agent is stopped.
+    host.edit(|edge| edge.replace("[agent]", "[agent]\ndisk_budget = \"10MB\"\nbronze_bytes = \"64KiB\""));
+    fs::write(host.path("state/filler"), "").unwrap_or_else(|_| {
+        fs::create_dir_all(host.path("state")).unwrap();
+        fs::write(host.path("state/filler"), "").unwrap();
+    });
+    fs::File::options().write(true).open(host.path("state/filler")).unwrap().set_len(9_000_000).unwrap();
+    let line = |n: u32| format!("{{\"level\":\"INFO\",\"message\":\"m{n}{}\"}}", "x".repeat(200));
+    let mut agent =
+        host.edge(&["run", "--stdin"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut pipe = agent.stdin.take().unwrap();
+    for n in 0..10_000 {
+        writeln!(pipe, "{}", line(n)).unwrap();
+    }
+    pipe.flush().unwrap();
+    // The pipe is empty once all of it waits in the agent.
+    eventually("all lines wait", || unread(&pipe) == 0);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(host.added("state/bronze"), 0, "lines were taken though there was no room");
+    rustix::process::kill_process(rustix::process::Pid::from_child(&agent), rustix::process::Signal::TERM)
+        .unwrap();
+    assert!(agent.wait().unwrap().success());
+    assert_eq!(lines(&host), sorted((0..10_000).map(line)));
+    assert!(host.commits("state/bronze") > 20, "the batches were larger than they may be");
+}
+
 #[test]
 fn a_pipe_that_no_pipeline_takes_is_refused() {
     let host = Host::new("builtin:json");
@@ -104,6 +139,29 @@ fn syslog_messages_arrive_over_udp_tcp_and_a_socket() {
     let _taken = TcpListener::bind(free).unwrap();
     let said = fail(&mut host.edge(&["run"]));
     assert!(said.contains("source `app`: cannot listen on tcp://"), "{said}");
+}
+
+/// Each connection held as much of its message as a line may have, outside of what may wait.
+#[test]
+fn regression_long_messages_over_many_connections_take_bounded_memory() {
+    const CONNECTIONS: u32 = 120;
+    let host = Host::new("builtin:json");
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    with_source(&host, &format!("syslog = [\"tcp://{free}\"]"));
+    let agent = host.start();
+    eventually("the agent listens", || TcpStream::connect(free).is_ok());
+    let before = agent.memory_bytes_max();
+    let message = |n: u32| format!("<13>{n:03}{}", "x".repeat(1_000_000));
+    std::thread::scope(|threads| {
+        for n in 0..CONNECTIONS {
+            threads.spawn(move || writeln!(TcpStream::connect(free).unwrap(), "{}", message(n)).unwrap());
+        }
+    });
+    eventually("all messages are in Bronze", || host.added("state/bronze") == u64::from(CONNECTIONS));
+    let grown = agent.memory_bytes_max().saturating_sub(before);
+    agent.stop();
+    assert!(grown < 100 << 20, "{} MiB more than before", grown >> 20);
+    assert!(lines(&host) == sorted((0..CONNECTIONS).map(message)));
 }
 
 #[test]
