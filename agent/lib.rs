@@ -40,6 +40,7 @@ pub mod pulse;
 #[cfg(feature = "central")]
 pub mod query;
 pub mod seal;
+pub mod secrets;
 pub mod shutdown;
 pub mod silver;
 pub mod state;

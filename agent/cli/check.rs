@@ -7,7 +7,7 @@ use arrow::datatypes::Schema;
 
 use super::{ConfigArg, Kind, kind_of, read_config, told};
 use crate::bronze;
-use crate::config::{Central, Edge, Mistakes, WrongPlugin};
+use crate::config::{Central, Edge, Mistakes, Surroundings, WrongPlugin};
 use crate::table::schema::type_name;
 use crate::tail::overlaps;
 use crate::text::Shown;
@@ -49,7 +49,7 @@ fn check_edge(file: &Path, text: &str) -> anyhow::Result<ExitCode> {
         chains.push(chain);
         Ok(())
     };
-    let edge = match Edge::parse_with(file, text, &mut open) {
+    let edge = match Edge::parse_with(file, text, Surroundings::Needed, &mut open) {
         Ok(edge) => edge,
         Err(mistakes) => return Ok(tell(&mistakes)),
     };

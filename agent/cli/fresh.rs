@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use super::{ConfigArg, edge_config};
+use super::{ConfigArg, local_config};
 use crate::clock::{Clock, SystemClock};
 use crate::lock::{self, FolderLock, Locked};
 use crate::store;
@@ -18,7 +18,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn main(args: &Args) -> anyhow::Result<ExitCode> {
-    let folder = edge_config(&args.config.config)?.state_dir;
+    let folder = local_config(&args.config.config)?.state_dir;
     if !folder.is_dir() {
         println!("{} is not there yet; there is nothing to set aside.", Shown(folder.display()));
         return Ok(ExitCode::SUCCESS);

@@ -208,6 +208,11 @@ fn edge_config(file: &Path) -> anyhow::Result<Edge> {
     Ok(Edge::parse(file, &read_config(file)?)?)
 }
 
+/// For a command that neither reaches the central store nor runs a plugin.
+fn local_config(file: &Path) -> anyhow::Result<Edge> {
+    Ok(Edge::parse_local(file, &read_config(file)?)?)
+}
+
 #[cfg(feature = "central")]
 fn central_config(file: &Path) -> anyhow::Result<Central> {
     Ok(Central::parse(file, &read_config(file)?)?)

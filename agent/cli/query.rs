@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use super::format::{Format, Header};
-use super::{Kind, central_config, edge_config, kind_of, read_config};
+use super::{Kind, central_config, kind_of, local_config, read_config};
 use crate::query;
 use crate::store::{Place, StoreOptions};
 
@@ -28,7 +28,7 @@ pub(super) struct Args {
 pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let place = match (&args.config, &args.url) {
         (Some(config), _) => match kind_of(&read_config(config)?) {
-            Kind::Edge => Place::local(&edge_config(config)?.state_dir)?,
+            Kind::Edge => Place::local(&local_config(config)?.state_dir)?,
             Kind::Central => central_config(config)?.place,
         },
         (None, Some(url)) => Place::open(url, &StoreOptions::new())?,

@@ -8,7 +8,7 @@ use arrow::array::{Array, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use arrow::util::pretty::pretty_format_batches;
 
-use super::edge_config;
+use super::local_config;
 use crate::store::Place;
 use crate::table::schema::PARTITION;
 use crate::table::{Snapshot, datafile};
@@ -43,7 +43,7 @@ pub(super) struct Args {
 
 pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let folder = match (&args.config, &args.state_dir) {
-        (Some(config), _) => edge_config(config)?.state_dir,
+        (Some(config), _) => local_config(config)?.state_dir,
         (None, Some(folder)) => std::path::absolute(folder)?,
         (None, None) => bail!("name the state folder by -c or --state-dir"),
     };

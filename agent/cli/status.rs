@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use bytesize::ByteSize;
 
-use super::{ConfigArg, edge_config};
+use super::{ConfigArg, local_config};
 use crate::edge::{FileReport, PipelineReport, Report, TableReport, report};
 use crate::text::{Shown, ShownLines, json_text};
 
@@ -18,7 +18,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
-    let edge = edge_config(&args.config.config)?;
+    let edge = local_config(&args.config.config)?;
     let report = report(&edge).await?;
     match args.json {
         true => println!("{}", json_text(&serde_json::to_string_pretty(&report)?)),

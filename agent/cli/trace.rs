@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
-use super::{ConfigArg, Kind, edge_config, kind_of, read_config};
+use super::{ConfigArg, Kind, kind_of, local_config, read_config};
 use crate::edge::{LineId, trace};
 
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,7 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn on_host(args: &Args) -> anyhow::Result<ExitCode> {
-    let edge = edge_config(&args.config.config)?;
+    let edge = local_config(&args.config.config)?;
     let (Some(file), Some(offset)) = (args.file, args.offset) else {
         bail!("on a host a line is named by the columns of its row: --file and --offset");
     };

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
+use super::environment::Surroundings;
 use super::reader::{Document, Mistakes, Section};
 use super::{is_name, metrics, store};
 use crate::clock::{Day, Timestamp};
@@ -104,7 +105,7 @@ impl Central {
     /// # Errors
     /// Every mistake, with its line.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Mistakes> {
-        Document::read(file, text, |doc, root| {
+        Document::read(file, text, Surroundings::Needed, |doc, root| {
             let mut names = HashSet::new();
             let views = root.sections(doc, "view");
             let views: Vec<_> = views.into_iter().map(|section| view(doc, section, &mut names)).collect();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::environment::Surroundings;
 use super::pipeline::{ChainJudge, Pipeline, pipelines};
 use super::reader::{Document, Found, Mistakes, Section};
 use super::source::{STDIN, Sources, sources};
@@ -67,7 +68,16 @@ impl Edge {
     /// # Errors
     /// Every mistake, with its line.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Mistakes> {
-        Self::parse_with(file, text, &mut |_| Ok(()))
+        Self::parse_with(file, text, Surroundings::Needed, &mut |_| Ok(()))
+    }
+
+    /// Like [`Edge::parse`], for what neither reaches the central store nor runs a plugin: what it would have of the
+    /// process's surroundings for these need not be there, and whoever looks at a host rarely has it.
+    ///
+    /// # Errors
+    /// As [`Edge::parse`].
+    pub fn parse_local(file: &Path, text: &str) -> Result<Self, Mistakes> {
+        Self::parse_with(file, text, Surroundings::Local, &mut |_| Ok(()))
     }
 
     /// Like [`Edge::parse`], and hands the plugins of each pipeline to `judge`, whose words become a mistake of the plugin
@@ -75,8 +85,13 @@ impl Edge {
     ///
     /// # Errors
     /// As [`Edge::parse`].
-    pub fn parse_with(file: &Path, text: &str, judge: &mut ChainJudge<'_>) -> Result<Self, Mistakes> {
-        Document::read(file, text, |doc, root| {
+    pub fn parse_with(
+        file: &Path,
+        text: &str,
+        surroundings: Surroundings,
+        judge: &mut ChainJudge<'_>,
+    ) -> Result<Self, Mistakes> {
+        Document::read(file, text, surroundings, |doc, root| {
             let section = root.section(doc, "agent");
             let agent = agent(doc, section);
             let central = match root.section(doc, "central") {

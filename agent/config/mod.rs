@@ -2,6 +2,7 @@
 
 pub mod central;
 pub mod edge;
+mod environment;
 mod globs;
 mod limits;
 mod multiline;
@@ -15,6 +16,7 @@ use crate::store::{Place, StoreOptions};
 
 pub use central::{Central, Days, Rename, Retention, Running, View};
 pub use edge::{Edge, Rhythm};
+pub use environment::Surroundings;
 pub use pipeline::{Pipeline, WrongPlugin};
 pub use reader::{Mistake, Mistakes};
 pub use restart::needs_restart;

@@ -140,5 +140,6 @@ fn plugin<'a>(
         }
     };
     let config = config.unwrap_or_else(|| Value::Object(serde_json::Map::new()));
-    Some(Found { value: PluginSpec { source, config, limits }, key, at })
+    let secrets = doc.secrets().clone();
+    Some(Found { value: PluginSpec { source, config, secrets, limits }, key, at })
 }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::environment::{Surroundings, substitute};
+use crate::secrets::Secrets;
 use crate::text::{Shown, ShownLines};
 
 /// The longest time that a key may say.
@@ -49,6 +51,7 @@ pub(super) struct Document<'a> {
     file: &'a Path,
     text: &'a str,
     mistakes: Vec<Mistake>,
+    secrets: Secrets,
 }
 
 impl<'a> Document<'a> {
@@ -56,17 +59,23 @@ impl<'a> Document<'a> {
     pub(super) fn read<T>(
         file: &'a Path,
         text: &'a str,
+        surroundings: Surroundings,
         read: impl FnOnce(&mut Document<'a>, &mut Section<'a>) -> Option<T>,
     ) -> Result<T, Mistakes> {
-        let mut document = Document { file, text, mistakes: Vec::new() };
+        let mut document = Document { file, text, mistakes: Vec::new(), secrets: Secrets::default() };
         let (parsed, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let at = error.span().map_or(0, |span| span.start);
             document.mistake(at, "", error.message().to_owned());
         }
-        let mut root = Section::new(String::new(), 0, parsed.into_inner());
+        let mut parsed = parsed.into_inner();
+        let is_toml = document.mistakes.is_empty();
+        if is_toml {
+            substitute(&mut document, surroundings, &mut parsed, "");
+        }
+        let mut root = Section::new(String::new(), 0, parsed);
         // Of what is no TOML nothing else can be said: a key may stand for another.
-        let made = match document.mistakes.is_empty() {
+        let made = match is_toml {
             true => {
                 let made = read(&mut document, &mut root);
                 root.finish(&mut document);
@@ -90,8 +99,18 @@ impl<'a> Document<'a> {
             file: self.file.to_owned(),
             line: 1 + before.matches('\n').count(),
             key: key.to_owned(),
-            reason,
+            reason: self.secrets.mask(&reason),
         });
+    }
+
+    /// Has mistakes show `reference` in place of `value` from here on.
+    pub(super) fn conceal(&mut self, reference: &str, value: &str) {
+        self.secrets.add(reference, value);
+    }
+
+    /// What is concealed so far.
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.secrets
     }
 
     /// `path`, taken from the folder of the configuration file where it is relative; without `.` and `..`.

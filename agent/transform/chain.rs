@@ -25,6 +25,7 @@ use super::plugin::Plugin;
 use super::source::{Fingerprint, PluginSource};
 use super::state::{merge_counts, thread_cpu_time};
 use super::verdict::{Dead, Verdicts};
+use crate::secrets::Secrets;
 
 /// The plugins of a pipeline.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ pub struct PluginSpec {
     pub source: PluginSource,
     /// Its configuration.
     pub config: Value,
+    /// What of its configuration is not to be shown.
+    pub secrets: Secrets,
     /// What it may use.
     pub limits: Limits,
 }
@@ -112,9 +115,9 @@ impl Chain {
         let column = |field: &FieldRef| Column { field: field.clone(), origin: Origin::Input };
         let mut columns: Vec<Column> = input.fields().iter().map(column).collect();
         let mut opened = Vec::with_capacity(specs.len());
-        for (index, PluginSpec { source, config, limits }) in specs.iter().enumerate() {
+        for (index, PluginSpec { source, config, secrets, limits }) in specs.iter().enumerate() {
             let plugin = Plugin::open(engine, source, config, &schema(&columns), limits.clone())
-                .map_err(|source| ChainError { index, source })?;
+                .map_err(|error| ChainError { index, source: error.masked(secrets) })?;
             let kept = columns_past(&plugin, columns);
             columns = kept.iter().cloned().chain(written(&plugin)).collect();
             opened.push((plugin, kept));

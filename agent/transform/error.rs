@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::source::Sha256;
+use crate::secrets::Secrets;
 
 /// Why a plugin cannot be used. `plugin` is what the configuration calls it.
 ///
@@ -190,6 +191,20 @@ pub enum PluginError {
         /// What differs.
         reason: String,
     },
+}
+
+impl PluginError {
+    /// The same, without secrets in the words of a plugin that does not open.
+    pub(super) fn masked(mut self, secrets: &Secrets) -> Self {
+        if let Self::Config { reason, .. }
+        | Self::Input { reason, .. }
+        | Self::Open { reason, .. }
+        | Self::Plan { reason, .. } = &mut self
+        {
+            *reason = secrets.mask(reason);
+        }
+        self
+    }
 }
 
 /// `wasmtime::Error` is no `std::error::Error`; boxed it is.

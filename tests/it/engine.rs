@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch, StringArray};
+use logsmith::secrets::Secrets;
 use logsmith::transform::{
     CacheFolder, Chain, Dead, DeadKind, Engine, Limits, Plugin, PluginError, PluginSource, PluginSpec,
     Sha256, Verdicts,
@@ -253,7 +254,7 @@ fn what_is_no_plugin_is_refused() {
 }
 
 fn spec(source: PluginSource, config: Value) -> PluginSpec {
-    PluginSpec { source, config, limits: limits() }
+    PluginSpec { source, config, secrets: Secrets::default(), limits: limits() }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryArray, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
+use logsmith::secrets;
 use logsmith::transform::{self, DeadKind, Limits, Plugin, PluginSource};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;

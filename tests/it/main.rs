@@ -52,6 +52,7 @@ mod refusal;
 mod replay;
 mod restart;
 mod rotation;
+mod secrets;
 mod service;
 mod shaping;
 mod shipped;

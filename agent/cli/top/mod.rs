@@ -17,7 +17,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use tokio::time::Instant;
 
-use super::{ConfigArg, edge_config};
+use super::{ConfigArg, local_config};
 use crate::config::Edge;
 use crate::edge::report;
 use sample::{Sample, Samples};
@@ -41,7 +41,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
-    let edge = edge_config(&args.config.config)?;
+    let edge = local_config(&args.config.config)?;
     let mut samples = Samples::default();
     samples.add(look(&edge).await?);
     if args.once || !std::io::stdout().is_terminal() {

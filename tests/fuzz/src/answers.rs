@@ -8,6 +8,7 @@ use arrow::datatypes::{Date32Type, TimestampMicrosecondType};
 use chrono::Datelike;
 use serde_json::json;
 
+use super::secrets::Secrets;
 use super::transform::{Chain, Engine, Limits, PluginError, PluginSource, PluginSpec, Verdicts};
 
 const ROWS: usize = 4;
@@ -23,6 +24,7 @@ impl Puppets {
         let puppet = |script| PluginSpec {
             source: PluginSource::File { path: path.to_owned(), sha256: None },
             config: json!({"crime": "puppet", "script": script}),
+            secrets: Secrets::default(),
             limits: Limits { memory_bytes_max: 32 << 20, transfer_bytes_max: 1 << 20, ..Limits::default() },
         };
         let open = |specs: &[PluginSpec]| {

@@ -17,6 +17,9 @@ mod clock;
 mod pulse {
     pub fn beat() {}
 }
+#[path = "../../../agent/secrets.rs"]
+#[allow(dead_code, reason = "for the whole agent")]
+pub mod secrets;
 #[path = "../../../agent/text.rs"]
 #[allow(dead_code, reason = "for the whole agent")]
 mod text;
