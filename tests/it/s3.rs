@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::{Request, Response};
@@ -32,6 +33,12 @@ pub struct Asked {
     pub query: String,
     /// Whether it is a put that must not replace anything.
     pub create_only: bool,
+    /// The bucket and the key that it copies from.
+    pub copies: Option<String>,
+    /// The key that signed it.
+    pub signer: String,
+    /// The body, as it came.
+    pub body: Bytes,
 }
 
 impl Asked {
@@ -82,9 +89,18 @@ struct State {
 impl Server {
     /// Serves the buckets in `folder`, for [`KEY`].
     pub fn start(folder: &Path, listener: TcpListener) -> Self {
+        Self::start_for(folder, listener, &[(KEY, SECRET)])
+    }
+
+    /// Serves the buckets in `folder`, for these keys with their secrets.
+    pub fn start_for(folder: &Path, listener: TcpListener, keys: &[(&str, &str)]) -> Self {
         std::fs::create_dir_all(folder.join(BUCKET)).unwrap();
+        let mut auth = SimpleAuth::new();
+        for (key, secret) in keys {
+            auth.register((*key).to_owned(), (*secret).into());
+        }
         let mut builder = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder).unwrap());
-        builder.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        builder.set_auth(auth);
         let state = Arc::new(State {
             service: builder.build(),
             rule: Mutex::new(Arc::new(|_| Fate::Served)),
@@ -162,11 +178,16 @@ async fn answer(
     let body = body.collect().await?.to_bytes();
     let header =
         |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let signer = header("authorization").split("Credential=").nth(1).unwrap_or_default();
     let asked = Asked {
         method: head.method.to_string(),
         path: decoded(head.uri.path()).trim_start_matches('/').to_owned(),
         query: decoded(head.uri.query().unwrap_or_default()),
         create_only: header("if-none-match") == "*",
+        copies: Some(decoded(header("x-amz-copy-source")).trim_start_matches('/').to_owned())
+            .filter(|from| !from.is_empty()),
+        signer: signer.split('/').next().unwrap_or_default().to_owned(),
+        body: body.clone(),
     };
     let rule = Arc::clone(&state.rule.lock().unwrap());
     let fate = rule(&asked);
