@@ -32,7 +32,7 @@ fn is_name(text: &str) -> bool {
 /// The keys `url` and `options` of a section, opened as a place.
 fn store<'a>(doc: &mut Document<'a>, section: &mut Section<'a>) -> Option<(Place, StoreOptions)> {
     let url = section.string(doc, "url");
-    let options = section.string_map(doc, "options");
+    let options: StoreOptions = section.string_map(doc, "options").into();
     let Some(url) = url else {
         section.missing(doc, "url", "url = \"s3://bucket/prefix\", gs://…, az://… or file:///folder");
         return None;

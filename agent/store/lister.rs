@@ -14,10 +14,11 @@ use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::{Error as PathError, Path};
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreScheme};
+use object_store::{Certificate, ClientOptions, ObjectMeta, ObjectStore, ObjectStoreScheme};
 use url::Url;
 
-use super::{Place, StoreError};
+use super::options::{CA_FILE, ca_bundle, of_environment};
+use super::{Place, StoreError, StoreOptions};
 
 /// How many names a page of a listing has at most.
 const PAGE_NAMES: usize = 1_000;
@@ -34,27 +35,51 @@ pub enum Found {
 /// A bucket, as an object store and as one that lists page by page.
 pub(super) type Bucket = (Arc<dyn ObjectStore>, Arc<dyn PaginatedListStore>, Path);
 
-/// Opens the bucket that `url` names.
+/// Opens the bucket that `url` names, with these options over those of the environment.
 ///
 /// # Errors
-/// The URL names none, or an option has a value that the store refuses.
-pub(super) fn open(url: &Url, options: Vec<(String, String)>) -> object_store::Result<Bucket> {
+/// What to tell: the URL names none, an option is not known, or has a value that the store refuses.
+pub(super) fn open(url: &Url, options: &StoreOptions) -> Result<Bucket, String> {
+    let mut client = ClientOptions::new();
+    let mut own = options.own();
+    let ca_file = own.iter().position(|(name, _)| name == CA_FILE).map(|at| own.remove(at).1);
+    for certificate in ca_file.or_else(|| ca_bundle(url.scheme())).map_or(Ok(Vec::new()), certificates)? {
+        client = client.with_root_certificate(certificate);
+    }
+    let told = |error: object_store::Error| error.to_string();
     macro_rules! bucket {
         ($builder:ty, $path:expr) => {{
-            let builder = <$builder>::new().with_url(url.as_str());
-            let builder = options.into_iter().fold(builder, |builder, (key, value)| match key.parse() {
-                Ok(key) => builder.with_config(key, value),
-                Err(_) => builder,
-            });
-            let store = Arc::new(builder.build()?);
-            Ok((Arc::clone(&store) as _, store as _, Path::parse($path)?))
+            let mut builder = <$builder>::new().with_client_options(client).with_url(url.as_str());
+            // The environment has variables that are for others.
+            for (key, value) in of_environment(url.scheme()) {
+                if let Ok(key) = key.parse() {
+                    builder = builder.with_config(key, value);
+                }
+            }
+            for (key, value) in own {
+                builder = builder.with_config(key.parse().map_err(told)?, value);
+            }
+            let store = Arc::new(builder.build().map_err(told)?);
+            let path = Path::parse($path).map_err(|error| error.to_string())?;
+            Ok((Arc::clone(&store) as _, store as _, path))
         }};
     }
-    match ObjectStoreScheme::parse(url)? {
+    match ObjectStoreScheme::parse(url).map_err(|error| error.to_string())? {
         (ObjectStoreScheme::AmazonS3, path) => bucket!(AmazonS3Builder, path),
         (ObjectStoreScheme::GoogleCloudStorage, path) => bucket!(GoogleCloudStorageBuilder, path),
         (ObjectStoreScheme::MicrosoftAzure, path) => bucket!(MicrosoftAzureBuilder, path),
-        (scheme, _) => Err(object_store::Error::NotSupported { source: format!("{scheme:?}").into() }),
+        (scheme, _) => Err(format!("{scheme:?} is not served")),
+    }
+}
+
+/// The certificates in a file.
+fn certificates(file: String) -> Result<Vec<Certificate>, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("{CA_FILE}: {file}: {error}");
+    let pem = std::fs::read(&file).map_err(|error| wrong(&error))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| wrong(&error))?;
+    match certificates.is_empty() {
+        true => Err(wrong(&"no certificate in PEM is in it")),
+        false => Ok(certificates),
     }
 }
 

@@ -5,8 +5,8 @@
 
 mod durable;
 mod lister;
+mod options;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use crate::backoff::Backoff;
 
 pub use durable::DurableFileSystem;
 pub use lister::Found;
+pub use options::StoreOptions;
 
 /// Creates a local folder and what is missing above it; each new name is durable before the next is made.
 ///
@@ -55,11 +56,12 @@ pub fn rename_folder(from: &FsPath, to: &FsPath) -> std::io::Result<()> {
     durable::sync_folder(to.parent().unwrap_or(FsPath::new("/")))
 }
 
+/// What is wrong with an address that holds them.
+const CREDENTIALS: &str =
+    "an address is shown and logged: write credentials as options, or into the environment";
+
 /// How often a put is tried that the store neither takes nor refuses.
 const CONFLICTS_MAX: u32 = 5;
-
-/// Options of an object store by name, as `object_store` spells them (`aws_region`, `endpoint`, ...).
-pub type StoreOptions = HashMap<String, String>;
 
 /// Why a store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +134,15 @@ impl Place {
     /// The scheme is unknown, or an option has a value that the store refuses.
     pub fn open(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
         let address = |reason: String| StoreError::Address { url: url.to_owned(), reason };
-        let mut parsed = Url::parse(url).map_err(|e| {
+        let mut parsed = match Url::parse(url) {
+            // What may be a secret is not repeated.
+            Ok(parsed) if parsed.password().is_some() || parsed.query().is_some() => {
+                let (url, reason) = (format!("{}://…", parsed.scheme()), CREDENTIALS.to_owned());
+                return Err(StoreError::Address { url, reason });
+            }
+            parsed => parsed,
+        }
+        .map_err(|e| {
             address(format!("not a URL ({e}); write file:///folder, s3://bucket/prefix, gs://… or az://…"))
         })?;
         if !parsed.path().ends_with('/') {
@@ -147,8 +157,7 @@ impl Place {
             let scheme = parsed.scheme();
             return Err(address(format!("scheme `{scheme}` is not served; write file, s3, gs or az")));
         }
-        let (store, lister, path) = lister::open(&parsed, with_environment(parsed.scheme(), options))
-            .map_err(|e| address(e.to_string()))?;
+        let (store, lister, path) = lister::open(&parsed, options).map_err(address)?;
         Ok(Self { store, lister: Some(lister), url: parsed, path })
     }
 
@@ -327,22 +336,10 @@ impl Place {
     }
 }
 
-/// `options` over the standard environment variables of the store that `scheme` names.
-fn with_environment(scheme: &str, options: &StoreOptions) -> Vec<(String, String)> {
-    let prefixes: &[&str] = match scheme {
-        "s3" | "s3a" => &["AWS_"],
-        "gs" => &["GOOGLE_"],
-        _ => &["AZURE_"],
-    };
-    let standard = std::env::vars().filter(|(name, _)| prefixes.iter().any(|p| name.starts_with(p)));
-    let mut all: Vec<(String, String)> =
-        standard.map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-    all.extend(options.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone())));
-    all
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
 
     #[test]
@@ -350,6 +347,37 @@ mod tests {
         let error = |url: &str| Place::open(url, &StoreOptions::new()).unwrap_err().to_string();
         assert!(error("logs").contains("write file:///folder"), "{}", error("logs"));
         assert!(error("ftp://host/x").contains("write file, s3, gs or az"));
+    }
+
+    #[test]
+    fn an_address_with_credentials_is_refused_and_not_repeated() {
+        for url in ["s3://key:SECRET@bucket/x", "az://container/x?sig=SECRET"] {
+            let error = Place::open(url, &StoreOptions::new()).unwrap_err().to_string();
+            assert!(error.contains("as options") && !error.contains("SECRET"), "{error}");
+        }
+    }
+
+    #[test]
+    fn options_show_their_names_only() {
+        let options = HashMap::from([("aws_secret_access_key".to_owned(), "SECRET".to_owned())]);
+        let shown = format!("{:?}", StoreOptions::from(options));
+        assert_eq!(shown, "{\"aws_secret_access_key\"}");
+    }
+
+    #[test]
+    fn an_option_that_no_store_knows_and_a_file_that_is_no_certificate_are_mistakes() {
+        let error = |url: &str, key: &str, value: &str| {
+            let options = HashMap::from([(key.to_owned(), value.to_owned())]).into();
+            Place::open(url, &options).unwrap_err().to_string()
+        };
+        for url in ["s3://b/x", "gs://b/x"] {
+            let said = error(url, "aws_regoin", "SECRET");
+            assert!(said.contains("aws_regoin") && !said.contains("SECRET"), "{said}");
+        }
+        let said = error("s3://b/x", "ca_file", "/does/not/exist");
+        assert!(said.contains("ca_file") && said.contains("/does/not/exist"), "{said}");
+        let said = error("s3://b/x", "ca_file", "/dev/null");
+        assert!(said.contains("ca_file"), "{said}");
     }
 
     #[test]
