@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -329,8 +329,10 @@ pub fn python() -> &'static Path {
     PYTHON.get_or_init(|| python_with(&READER))
 }
 
-/// Python with these packages, in an environment of its own that is made at first use. One test at a time may ask for it.
+/// Python with these packages, in an environment of its own that is made at first use.
 pub fn python_with(packages: &[&str]) -> PathBuf {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _one = MAKING.lock();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("venv-{}", packages.join("-")));
     let python = folder.join("bin/python");
     if !folder.join("complete").exists() {
