@@ -8,7 +8,7 @@
 //!   UTC days of the first group that is a time; else groups are hashed.
 //! - Where a replay replaced rows in Silver, the partitions that they touch are counted again from Silver: only there
 //!   does a run read more than what is new. A partition that Silver no longer covers stays as it is, and this is told.
-//! - A view may read another view: see [`layer`]. Each is kept by what changed in the one below, which comes first.
+//! - A view may read another view: see `layer.rs`. Each is kept by what changed in the one below, which comes first.
 //! - What cannot be kept so is refused, with the reason, before anything is written.
 //! - A new view, and a changed one, is counted from the Silver that there is, slice by slice, each a commit; a changed one
 //!   beside what is shown. Gold shows it when it is complete. Rows that retention has taken from Silver

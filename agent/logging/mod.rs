@@ -1,7 +1,7 @@
 //! What the process tells of itself: to a terminal, a file or a pipe as lines, to the journal as entries with fields,
 //! and, where a source asks for it, to its own pipelines.
 //!
-//! **One place in the code tells so much a minute and no more** ([`limit`]): a store that fails a thousand times, or a plugin
+//! **One place in the code tells so much a minute and no more** (see `limit.rs`): a store that fails a thousand times, or a plugin
 //! that complains of each line, fills no disk.
 
 mod journal;

@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::support::{Host, eventually, python_with, succeed};
+use crate::support::{Host, eventually, fail, python_with, succeed};
 
 /// Everything that an agent tells, as the independent parser reads it.
 pub fn scrape(address: &str) -> Vec<Value> {
@@ -187,4 +187,22 @@ fn a_probe_hears_whether_the_agent_works() {
     limit(1);
     eventually("it goes on", || ask("/readyz") == well);
     agent.stop();
+}
+
+#[test]
+fn mistakes_of_what_the_agent_tells_are_told_by_check() {
+    let host = Host::new("builtin:json");
+    let own = "\n[[source]]\nname = \"agent\"\n[source.self]\n";
+    for (more, wanted) in [
+        ("\n[metrics]\n".to_owned(), "metrics.listen: is missing"),
+        ("\n[metrics]\nlisten = \"localhost:1\"\n".to_owned(), "`localhost:1` is no address"),
+        ("\n[metrics]\nlisten = \"127.0.0.1:0\"\nport = 1\n".to_owned(), "metrics.port: is not known here"),
+        (format!("{own}level = \"debug\"\n"), "write \"info\", \"warn\" or \"error\""),
+        (format!("{own}metrics = \"1s\"\n"), "is too often; write at least \"10s\""),
+        (format!("{own}{}", own.replace("agent", "again")), "only one source can be [source.self]"),
+    ] {
+        host.configure("builtin:json", &more);
+        let said = fail(&mut host.edge(&["check"]));
+        assert!(said.contains(wanted), "{more}: {said}");
+    }
 }
