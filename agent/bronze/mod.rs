@@ -129,19 +129,14 @@ impl Restored {
         let mut newest_first = Vec::new();
         let mut version = newest;
         loop {
-            let table = || place.url().to_string();
-            let entry = log::read(place, version).await?;
-            let entry = entry.ok_or_else(|| TableError::missing(place, version))?;
+            let entry = log::read_local(place, version).await?;
             if let Some(info) = entry.info.get("tail") {
-                let standing = Standing::<Positions>::deserialize(info).map_err(|e| TableError::Entry {
-                    table: table(),
-                    version,
-                    reason: e.to_string(),
-                })?;
+                let standing = Standing::<Positions>::deserialize(info)
+                    .map_err(|error| TableError::damaged_entry(place, version, error))?;
                 if standing.format != FORMAT {
                     let reason =
                         format!("positions of format {}; this version reads {FORMAT}", standing.format);
-                    return Err(TableError::Entry { table: table(), version, reason });
+                    return Err(TableError::Entry { table: place.url().to_string(), version, reason });
                 }
                 let restates = standing.scope == Scope::All;
                 newest_first.push(standing);

@@ -144,8 +144,7 @@ impl Stage {
         while open.judged < newest && self.shutdown.phase() < Phase::Expired {
             let version = open.judged.next();
             let place = self.bronze.place();
-            let entry =
-                log::read(place, version).await?.ok_or_else(|| TableError::missing(place, version))?;
+            let entry = log::read_local(place, version).await?;
             self.judge(open, &entry).await?;
             open.judged = version;
             open.lines_bytes += entry.adds.iter().map(|add| add.size.unsigned_abs()).sum::<u64>();

@@ -49,8 +49,7 @@ impl DeadLetters {
         let (mut adds, mut replaced) = (Vec::new(), HashSet::new());
         for number in from.0 + 1..=to.0 {
             let version = TableVersion(number);
-            let entry =
-                log::read(silver, version).await?.ok_or_else(|| TableError::missing(silver, version))?;
+            let entry = log::read_local(silver, version).await?;
             let Some(verdict) = Verdict::of(silver, &entry)? else { continue };
             if let Some(generation) = &verdict.generation {
                 replaced.extend(generation.replaced_dead_letters.iter().cloned());

@@ -69,11 +69,7 @@ impl Verdict {
     /// It is damaged.
     pub fn of(place: &Place, entry: &log::Entry) -> Result<Option<Self>, TableError> {
         let verdict = entry.info.get("verdict").map(Self::deserialize).transpose();
-        verdict.map_err(|e| TableError::Entry {
-            table: place.url().to_string(),
-            version: entry.version,
-            reason: format!("verdict: {e}"),
-        })
+        verdict.map_err(|e| TableError::damaged_entry(place, entry.version, format!("verdict: {e}")))
     }
 
     /// The runs of Bronze versions that were judged together, in order: of a replay several.
@@ -182,15 +178,10 @@ impl Ledger {
     pub async fn read(place: &Place, newest: TableVersion) -> Result<(Self, TableVersion), TableError> {
         let mut version = newest;
         loop {
-            let table = || place.url().to_string();
-            let entry = log::read(place, version).await?;
-            let entry = entry.ok_or_else(|| TableError::missing(place, version))?;
+            let entry = log::read_local(place, version).await?;
             if let Some(ledger) = entry.info.get("ledger") {
-                let ledger = Self::deserialize(ledger).map_err(|e| TableError::Entry {
-                    table: table(),
-                    version,
-                    reason: format!("ledger: {e}"),
-                })?;
+                let ledger = Self::deserialize(ledger)
+                    .map_err(|e| TableError::damaged_entry(place, version, format!("ledger: {e}")))?;
                 return Ok((ledger, version));
             }
             match version.0.checked_sub(1) {

@@ -118,7 +118,7 @@ async fn put_after(
     while *upto < newest {
         let version = upto.next();
         let place = state.silver.place();
-        let entry = log::read(place, version).await?.ok_or_else(|| TableError::missing(place, version))?;
+        let entry = log::read_local(place, version).await?;
         for (local, name, object) in objects(state, &entry)? {
             state.puts.lock().waiting_since = entry.time;
             if put_one(state, &local, &name, &object, shutdown).await? == Attempt::Stopped {

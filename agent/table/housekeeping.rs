@@ -207,7 +207,7 @@ pub async fn needed(table: &LocalTable, consumed: TableVersion) -> Result<HashSe
     let mut paths = HashSet::new();
     for number in consumed.0 + 1..=table.version().0 {
         let version = TableVersion(number);
-        let entry = log::read(place, version).await?.ok_or_else(|| TableError::missing(place, version))?;
+        let entry = log::read_local(place, version).await?;
         paths.extend(entry.adds.into_iter().map(|add| add.path));
     }
     Ok(paths)

@@ -97,6 +97,18 @@ pub async fn read(place: &Place, version: TableVersion) -> Result<Option<Entry>,
     bytes.map(|bytes| parse(place, version, &bytes)).transpose()
 }
 
+/// Reads the entry of `version` of a local table, which must have it.
+///
+/// # Errors
+/// The store failed, or [`TableError::Damaged`].
+pub async fn read_local(place: &Place, version: TableVersion) -> Result<Entry, TableError> {
+    match read(place, version).await {
+        Ok(entry) => entry.ok_or_else(|| TableError::missing(place, version)),
+        Err(error @ TableError::Delta { .. }) => Err(TableError::damaged_entry(place, version, error)),
+        Err(error) => Err(error),
+    }
+}
+
 /// Takes the bytes of the entry of `version` apart.
 pub(super) fn parse(place: &Place, version: TableVersion, bytes: &Bytes) -> Result<Entry, TableError> {
     let actions = deltalake::logstore::get_actions(version.0, bytes).map_err(|source| TableError::Delta {

@@ -167,8 +167,13 @@ impl TableError {
         Self::DamagedFile { file: format!("{}{path}", place.url()), reason: reason.to_string() }
     }
 
+    /// An entry of the local table at `place` is damaged.
+    pub fn damaged_entry(place: &Place, version: TableVersion, reason: impl fmt::Display) -> Self {
+        Self::damaged(place, version, "the log entry", reason.to_string())
+    }
+
     /// An entry that a local table must have is not there.
     pub fn missing(place: &Place, version: TableVersion) -> Self {
-        Self::damaged(place, version, "the log entry", "it is missing".to_owned())
+        Self::damaged_entry(place, version, "it is missing")
     }
 }

@@ -372,3 +372,20 @@ fn a_damaged_data_file_of_silver_never_reaches_central_and_holds_nothing_but_its
     succeed(&mut host.central(&["compact"]));
     assert_messages(&host.read("lake/silver/app", &["message"]), messages(0..700), "all of it");
 }
+
+/// A name of ours in an entry that a bit has changed was told without what settles it.
+#[test]
+fn an_entry_that_reads_as_json_and_does_not_say_what_it_should_is_refused() {
+    let host = kept_host();
+    for (table, name) in
+        [("bronze", "\"losses\""), ("silver/app", "\"counts\""), ("silver/app", "\"totals\"")]
+    {
+        restore(&host);
+        for entry in entries(&host, table) {
+            let text = fs::read_to_string(&entry).unwrap();
+            fs::write(&entry, text.replace(name, &name.replace('s', "t"))).unwrap();
+        }
+        let said = check(&host, name).expect_err(name);
+        assert!(said.contains("the log entry of version") && said.contains("is damaged"), "{said}");
+    }
+}

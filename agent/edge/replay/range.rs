@@ -89,6 +89,5 @@ impl Range {
 
 /// An entry of the log of Bronze that must be there.
 pub(super) async fn entry(places: &Places, version: TableVersion) -> Result<log::Entry, TableError> {
-    let entry = log::read(&places.bronze, version).await?;
-    entry.ok_or_else(|| TableError::missing(&places.bronze, version))
+    log::read_local(&places.bronze, version).await
 }
