@@ -16,6 +16,7 @@ use tempfile::NamedTempFile;
 use tracing::{debug, warn};
 use wasmtime::component::Component;
 
+use super::executable;
 use super::source::Sha256;
 
 /// Where compiled plugins are kept. The folder is nobody else's.
@@ -122,7 +123,7 @@ fn mapped(engine: &wasmtime::Engine, path: &Path) -> Option<Component> {
     let file = File::open(path).ok()?;
     #[expect(unsafe_code, reason = "machine code is run as it is")]
     // SAFETY: the folder is private to this user, and only `keep` puts files there: whole, and never changed again.
-    let component = unsafe { Component::deserialize_file(engine, path) };
+    let component = executable::of_file(&file, || unsafe { Component::deserialize_file(engine, path) });
     let component =
         component.inspect_err(|error| debug!(path = %path.display(), %error, "compiled anew")).ok()?;
     let now = Timespec { tv_sec: 0, tv_nsec: UTIME_NOW };

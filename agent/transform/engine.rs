@@ -11,6 +11,7 @@ use wasmtime::{Config, Inlining};
 
 use super::cache::{Cache, CacheFolder};
 use super::error::PluginError;
+use super::executable::MappedAnew;
 use super::linker;
 use super::source::Sha256;
 use super::state::HostState;
@@ -103,6 +104,7 @@ impl Compiler {
 
 fn config(inlining: Inlining) -> Config {
     let mut config = Config::new();
+    config.with_custom_code_memory(Some(Arc::new(MappedAnew)));
     config.epoch_interruption(true);
     config.compiler_inlining(inlining);
     // The same rows must give the same bytes on every host.

@@ -14,6 +14,7 @@ mod chain;
 mod columns;
 mod engine;
 mod error;
+mod executable;
 mod instance;
 mod interfaces;
 mod limits;

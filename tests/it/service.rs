@@ -158,3 +158,33 @@ fn the_agent_needs_no_system_call_that_its_unit_denies() {
     let denied: Vec<_> = names.iter().filter(|name| !allowed.contains(**name)).collect();
     assert!(denied.is_empty(), "{denied:?}");
 }
+
+/// As `MemoryDenyWriteExecute=` has the kernel do it, from Linux 6.3 on: the call is `prctl(PR_SET_MDWE)`.
+const DENIED: &str = "import ctypes, os, sys\n\
+    if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0) != 0: sys.exit(77)\n\
+    os.execv(sys.argv[1], sys.argv[1:])";
+
+#[test]
+fn plugins_run_where_no_memory_may_become_executable() {
+    let host = Host::new("builtin:json");
+    host.append("logs/a.log", "{\"level\":\"INFO\"}\n");
+    let denied = |arguments: &[&str]| {
+        let command = host.edge(arguments);
+        let mut python = Command::new("python3");
+        python.args(["-c", DENIED]).arg(command.get_program()).args(command.get_args());
+        python.env("LOGSMITH_LOG", "warn").output().unwrap()
+    };
+    let checked = denied(&["check"]);
+    if checked.status.code() == Some(77) {
+        eprintln!("skipped: this kernel cannot deny it");
+        return;
+    }
+    assert!(checked.status.success(), "compiled into memory: {}", text(&checked));
+    // First they are compiled and kept, then mapped from where they are kept; then they cannot be kept.
+    for lines in 1..=2 {
+        let ran = denied(&["run", "--once"]);
+        assert!(ran.status.success(), "{}", text(&ran));
+        assert_eq!(host.read("state/silver/app", &["offset"]).len(), lines);
+        host.append("logs/a.log", "{\"level\":\"INFO\"}\n");
+    }
+}
