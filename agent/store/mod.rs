@@ -161,6 +161,11 @@ impl Place {
         Ok(Self { store, lister: Some(lister), url: parsed, path })
     }
 
+    /// This folder through a store that wraps its own: to count what is asked of it, say.
+    pub fn through(self, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Self {
+        Self { store: wrap(self.store), lister: None, ..self }
+    }
+
     /// The folder `name` below this one; `name` may hold `/`.
     pub fn join(&self, name: &str) -> Self {
         let mut path = self.path.clone();
