@@ -150,7 +150,11 @@ enum Bytes {
     Torn,
 }
 
-/// Empties `root` and puts back what survived, with bytes from `finished`, where the recorded run ended.
+/// The file by which a state folder is known as the one that was written.
+const LOCK: &str = "state/lock";
+
+/// Empties `root` and puts back what survived, with bytes from `finished`, where the recorded run ended. The lock comes
+/// back as the same file.
 fn rebuild(root: &Path, finished: &Path, done: &[Event], random: &mut StdRng) {
     for top in ["state", "lake"] {
         let folder = root.join(top);
@@ -172,6 +176,10 @@ fn rebuild(root: &Path, finished: &Path, done: &[Event], random: &mut StdRng) {
         fs::create_dir_all(folder).unwrap();
     }
     for (path, bytes) in files.iter().filter(|(path, _)| stands(path)) {
+        if *path == root.join(LOCK) {
+            fs::hard_link(root.join("lock"), path).unwrap();
+            continue;
+        }
         let text = path.to_str().unwrap();
         let name = text.split_once('#').map_or(text, |(name, _)| name);
         let content =
@@ -231,6 +239,7 @@ fn after_a_power_loss_at_any_moment_every_line_arrives_once() {
         .iter()
         .filter(|e| matches!(e, Event::Linked { to, .. } if to.extension().is_some_and(|x| x == "json")));
     assert!(commits.count() > 20, "the record holds too little: {}", events.len());
+    fs::hard_link(root.join(LOCK), root.join("lock")).unwrap();
     let finished = root.join("finished");
     fs::create_dir(&finished).unwrap();
     for top in ["state", "lake"] {
