@@ -194,6 +194,8 @@ pub async fn run(
     shutdown: Shutdown,
     manager: Arc<Manager>,
 ) -> Result<(), EdgeError> {
+    // The cache of compiled plugins is made in it, and would say less clearly what is wrong.
+    state::make_folder(&edge.state_dir)?;
     // An engine keeps what its compiler worked with, 100 MB, for as long as it lives: one that fills the cache goes first.
     let new_engine = || {
         reload::new_engine(&edge.state_dir, edge.disk_budget_bytes)

@@ -8,6 +8,7 @@ mod retired;
 mod whole;
 
 use std::collections::HashSet;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -99,6 +100,18 @@ pub struct Onward {
     pub sync: Option<Sync>,
 }
 
+/// Makes the state folder, if it is not there.
+///
+/// # Errors
+/// It cannot be made, or something else stands in its place.
+pub fn make_folder(folder: &Path) -> Result<(), StateError> {
+    let made = match folder.exists() && !folder.is_dir() {
+        true => Err(io::Error::other("a file stands there; move it away, or name another `agent.state_dir`")),
+        false => store::create_folders(folder),
+    };
+    made.map_err(|source| StateError::Folder { folder: folder.to_owned(), source })
+}
+
 /// Locks and opens the state folder of `edge`, creating what a first start needs.
 /// `written` are the columns that each pipeline's plugins write, in the order of the pipelines.
 ///
@@ -112,7 +125,7 @@ pub async fn open(
 ) -> Result<State, StateError> {
     let folder = &edge.state_dir;
     let failed = |source| StateError::Folder { folder: folder.clone(), source };
-    store::create_folders(folder).map_err(failed)?;
+    make_folder(folder)?;
     if lock::file(folder).is_dir() {
         return Err(StateError::Misplaced { path: lock::file(folder), is: "folder", due: "file" });
     }

@@ -216,6 +216,21 @@ fn a_file_where_a_folder_belongs_and_a_folder_where_a_file_does_are_refused_unti
     assert_eq!(messages(&host), expected(0..110));
 }
 
+/// It was said of the WebAssembly engine that it could not start, since a file exists.
+#[test]
+fn a_file_where_the_state_folder_belongs_is_named_with_what_to_do() {
+    let host = Host::new("builtin:json");
+    fs::write(host.path("logs/a.log"), lines(0..100)).unwrap();
+    fs::write(host.path("state"), "").unwrap();
+    let said = fail(&mut host.edge(&["run", "--once"]));
+    let folder = host.path("state").display().to_string();
+    assert!(said.contains(&format!("{folder}: a file stands there; move it away")), "{said}");
+    assert!(said.contains("`agent.state_dir`") && !said.contains("WebAssembly"), "{said}");
+    fs::remove_file(host.path("state")).unwrap();
+    host.finish();
+    assert_eq!(messages(&host), expected(0..100));
+}
+
 #[test]
 fn a_folder_where_the_lock_belongs_is_refused_until_it_is_moved_away_or_all_is_set_aside() {
     let host = host();
