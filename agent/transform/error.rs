@@ -30,6 +30,14 @@ pub enum PluginError {
         /// The names that exist.
         known: String,
     },
+    /// A built-in plugin's name stands where a file would, and there is no such file.
+    #[error("there is no file {path}: the built-in plugin is written `builtin:{name}`")]
+    BareBuiltin {
+        /// What was read as a path.
+        path: PathBuf,
+        /// The built-in plugin.
+        name: &'static str,
+    },
     /// The file cannot be read.
     #[error("cannot read the plugin {path}")]
     Read {

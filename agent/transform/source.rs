@@ -1,7 +1,7 @@
 //! Where a plugin comes from, and which one it is.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -79,6 +79,11 @@ impl fmt::Display for PluginSource {
     }
 }
 
+/// The built-in plugin of which this path would be the name.
+fn builtin_of(path: &Path) -> Option<&'static str> {
+    PluginSource::builtins().find(|name| path.file_name().is_some_and(|file| file == *name))
+}
+
 fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
     let failed = |source| PluginError::Read { path: path.into(), source };
     let bytes_max = limits.component_bytes_max;
@@ -86,7 +91,12 @@ fn read_file(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
         FileOwner::Anyone => open_of_anyone(path),
         FileOwner::Root => open_of_root(path),
     };
-    let file = file.map_err(failed)?;
+    let file = file.map_err(|source| match builtin_of(path) {
+        Some(name) if source.kind() == ErrorKind::NotFound => {
+            PluginError::BareBuiltin { path: path.into(), name }
+        }
+        _ => failed(source),
+    })?;
     let bytes = file.metadata().map_err(failed)?.len();
     let mut content = Vec::new();
     // A file may grow while it is read.

@@ -134,6 +134,24 @@ fn regression_a_pipe_in_a_plugins_place_is_not_waited_for() {
     }
 }
 
+/// Who leaves out `builtin:` is told so, and not only that some file is missing.
+#[test]
+fn a_built_in_plugin_without_its_prefix_is_told() {
+    let (_folder, path) = file(LINES);
+    let path = path.to_str().unwrap();
+    for arguments in [
+        &["run", "json", path] as &[&str],
+        &["inspect", "json"],
+        &["bench", "json", path, "--rounds", "1"],
+        &["diff", "builtin:json", "json", path],
+    ] {
+        let said = fail(&mut plugin(arguments));
+        assert!(said.contains("the built-in plugin is written `builtin:json`"), "{arguments:?}: {said}");
+    }
+    let said = fail(&mut plugin(&["run", "nothing.wasm", path]));
+    assert!(said.contains("cannot read the plugin nothing.wasm: No such file"), "{said}");
+}
+
 #[test]
 fn a_configuration_may_be_a_file() {
     let (folder, path) = file(b"{\"text\":\"hello\"}\n");
