@@ -51,9 +51,13 @@ fn prometheus_reads_what_each_part_of_the_agent_does() {
     let agent = host.start();
     let (app, pipeline) = ([("source", "app")], [("pipeline", "app")]);
     let table = [("table", "app")];
-    eventually("objects wait to be put", || {
-        host.path("metrics.sock").exists()
-            && value(&scrape(&address), "logsmith_sync_waiting_objects", &table) == 2.0
+    // What files are read to is told each second.
+    eventually("objects wait to be put, and files are told of", || {
+        host.path("metrics.sock").exists() && {
+            let seen = scrape(&address);
+            value(&seen, "logsmith_sync_waiting_objects", &table) == 2.0
+                && value(&seen, "logsmith_source_read_bytes_total", &app) > 0.0
+        }
     });
     let seen = scrape(&address);
     for (name, labels, wanted) in [
