@@ -13,6 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 pub use error::StateError;
 pub use retired::replaced_name;
@@ -103,12 +104,14 @@ pub struct Onward {
 /// Makes the state folder, if it is not there.
 ///
 /// # Errors
-/// It cannot be made, or something else stands in its place.
+/// It cannot be made or written to, or something else stands in its place.
 pub fn make_folder(folder: &Path) -> Result<(), StateError> {
     let made = match folder.exists() && !folder.is_dir() {
         true => Err(io::Error::other("a file stands there; move it away, or name another `agent.state_dir`")),
         false => store::create_folders(folder),
     };
+    let enter = Access::WRITE_OK | Access::EXEC_OK;
+    let made = made.and_then(|()| Ok(accessat(CWD, folder, enter, AtFlags::EACCESS)?));
     made.map_err(|source| StateError::Folder { folder: folder.to_owned(), source })
 }
 

@@ -43,8 +43,8 @@ impl Cache {
     pub fn open(folder: CacheFolder<'_>) -> io::Result<Self> {
         let CacheFolder { path, bytes_max } = folder;
         let folder = std::path::absolute(path)?;
-        make_private(&folder)?;
-        remove_folders(&folder)?;
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", folder.display()));
+        make_private(&folder).and_then(|()| remove_folders(&folder)).map_err(named)?;
         Ok(Self { folder, bytes_max })
     }
 

@@ -195,6 +195,30 @@ fn a_file_whose_permission_is_lost_and_regained_is_read_when_it_can_be() {
     run(30);
 }
 
+/// It was said of the WebAssembly engine that it was denied something: the usual end of a first try as root.
+#[test]
+fn regression_a_state_folder_of_another_user_is_named_as_what_cannot_be_written() {
+    let host = host_of_nobody();
+    append(&host, "logs/a.log", 0..10);
+    let run = || as_nobody(&host, &["run", "--once"]).output().unwrap();
+    assert!(run().status.success());
+    give_to_root(&host, "state", 0o755);
+    let refused = run();
+    let (said, folder) = (crate::support::text(&refused), host.path("state").display().to_string());
+    assert!(!refused.status.success() && !said.contains("WebAssembly"), "{said}");
+    assert!(said.contains(&format!("{folder}: Permission denied")), "{said}");
+    assert!(said.contains("the agent needs to create and write this folder"), "{said}");
+    succeed(Command::new("chown").arg("65534:65534").arg(host.path("state")));
+    // One of its folders alone.
+    give_to_root(&host, "state/cache", 0o700);
+    let said = crate::support::text(&run());
+    assert!(said.contains(&format!("{folder}/cache: Permission denied")), "{said}");
+    succeed(Command::new("chown").arg("65534:65534").arg(host.path("state/cache")));
+    append(&host, "logs/a.log", 10..20);
+    assert!(run().status.success());
+    assert_eq!(arrived(&host), (0..20).collect::<Vec<_>>());
+}
+
 /// A file that could never be opened was forgotten when it was rotated or removed, and nothing told what it had held.
 #[test]
 fn regression_a_file_that_could_never_be_opened_is_read_under_its_rotated_name_or_counted_when_it_is_gone() {
