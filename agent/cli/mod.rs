@@ -161,6 +161,7 @@ fn prints(command: &Command) -> bool {
         | Command::Show(_)
         | Command::Trace(_)
         | Command::Plugin(_) => true,
+        Command::Replay(args) => args.only_tells(),
         #[cfg(feature = "central")]
         Command::Query(_) | Command::Fleet(_) => true,
         _ => false,

@@ -29,6 +29,13 @@ pub(super) struct Args {
     dry_run: bool,
 }
 
+impl Args {
+    /// Whether nothing is to be changed.
+    pub(super) fn only_tells(&self) -> bool {
+        self.dry_run
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 struct From(Since);
 

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 
-use crate::support::{Host, component, eventually, fail, read_back, succeed};
+use crate::support::{Host, component, eventually, fail, read_back, succeed, text};
 
 /// A host whose plugin traps on each line with POISON in it.
 fn poisoned() -> Host {
@@ -101,6 +102,18 @@ fn a_replay_tells_what_would_change_and_then_changes_it() {
     assert_once(judged(&host), lines, 0);
     let status = succeed(&mut host.edge(&["status"]));
     assert!(status.contains("rows 40, dropped on purpose 0, dead letters 0"), "{status}");
+}
+
+/// As in `logsmith replay app --dry-run | head -1`: it panicked, with a backtrace.
+#[test]
+fn regression_a_dry_run_ends_quietly_where_nobody_reads_on() {
+    let host = poisoned();
+    ship(&host, 0..1);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = host.edge(&["replay", "app", "--dry-run"]).stdout(writer).output().unwrap();
+    assert_eq!(output.status.signal(), Some(libc::SIGPIPE), "{}", text(&output));
+    assert!(!text(&output).contains("Broken pipe"), "{}", text(&output));
 }
 
 #[test]
