@@ -27,7 +27,7 @@ use crate::silver::columns::{dead_letter_columns, with_partition};
 use crate::silver::open::{self, OpenError, Surroundings};
 use crate::silver::unput::{Unput, unput};
 use crate::silver::{DeadLetters, Ledger, Silver};
-use crate::store::{self, Place};
+use crate::store::{self, Place, WhenFull};
 use crate::sync::{Puts, Sync};
 use crate::table::{Cursor, LocalTable, Snapshot, TableError, TableVersion, housekeeping, log, verify};
 
@@ -137,7 +137,12 @@ pub async fn open(
         Locked::Taken => return Err(StateError::Taken(folder.clone())),
     };
     store::sync_folders(folder).map_err(failed)?;
-    let root = Place::local(folder)?;
+    let when_full = match opening {
+        Opening::Strict => WhenFull::Wait,
+        // Somebody waits for an answer.
+        Opening::Adopt | Opening::AdoptReplay | Opening::AdoptSkip => WhenFull::Fail,
+    };
+    let root = Place::local_with(folder, when_full)?;
     let mut seal = Seal::of(folder, &edge.host).map_err(failed)?;
     seal::touch(folder, now).map_err(failed)?;
 

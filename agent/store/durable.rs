@@ -5,6 +5,8 @@
 //! synced. A name therefore never stands for bytes that a power loss could take away. The local store of
 //! `object_store` 0.13 syncs nothing, and publishes the name first.
 //!
+//! What does not fit on the disk may wait: a put begins anew, with a new temporary file, until it fits.
+//!
 //! Temporary files are named `<name>#<number>`, which `object_store` leaves out of every listing.
 
 use std::fs::{self, File, OpenOptions};
@@ -24,21 +26,58 @@ use object_store::{
     RenameOptions, RenameTargetMode, Result, UploadPart,
 };
 
+use tracing::{info, warn};
+
 use crate::pulse;
 
 /// An [`ObjectStore`] over the whole local file system, `/` being its root, with durable writes.
 #[derive(Clone, Debug, Default)]
 pub struct DurableFileSystem {
     inner: Arc<LocalFileSystem>,
+    when_full: WhenFull,
 }
+
+/// What becomes of a put where the disk is full, or may only be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It fails.
+    #[default]
+    Fail,
+    /// It is tried again until it succeeds, and the log says so.
+    Wait,
+}
+
+/// How long until a put is tried again.
+const WAIT: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl DurableFileSystem {
     /// The file system of this host.
-    pub fn new() -> Self {
-        Self::default()
+    pub fn new(when_full: WhenFull) -> Self {
+        Self { when_full, ..Self::default() }
     }
 
+    /// Publishes, as often as `when_full` wants.
     async fn publish(&self, location: &Path, payload: PutPayload, mode: PutMode) -> Result<PutResult> {
+        let mut waits = false;
+        loop {
+            match self.try_publish(location, payload.clone(), mode.clone()).await {
+                Err(error) if self.when_full == WhenFull::Wait && Failure::is_passing(&error) => {
+                    if !std::mem::replace(&mut waits, true) {
+                        warn!(%error, "the disk takes nothing; waiting until it does");
+                    }
+                    pulse::resting(tokio::time::sleep(WAIT)).await;
+                }
+                result => {
+                    if waits && result.is_ok() {
+                        info!("the disk takes what is written again");
+                    }
+                    return result;
+                }
+            }
+        }
+    }
+
+    async fn try_publish(&self, location: &Path, payload: PutPayload, mode: PutMode) -> Result<PutResult> {
         let name = self.inner.path_to_filesystem(location)?;
         let replace = match mode {
             PutMode::Create => Replace::Never,
@@ -52,8 +91,10 @@ impl DurableFileSystem {
         };
         blocking(move || {
             let mut staged = Staged::create(name)?;
-            for chunk in &payload {
-                staged.write(chunk)?;
+            if let Err(error) = payload.iter().try_for_each(|chunk| staged.write(chunk)) {
+                // It would take the room that the next attempt needs.
+                let _ = fs::remove_file(&staged.temporary);
+                return Err(error);
             }
             staged.publish(replace)
         })
@@ -257,8 +298,32 @@ fn failed(operation: &'static str, path: &FsPath, error: io::Error) -> Error {
         ErrorKind::NotFound => Error::NotFound { path: location, source: error.into() },
         _ => Error::Generic {
             store: "DurableFileSystem",
-            source: format!("cannot {operation} {location}: {error}").into(),
+            source: Failure { operation, location, error }.into(),
         },
+    }
+}
+
+/// What the file system said.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} {location}: {error}")]
+struct Failure {
+    operation: &'static str,
+    location: String,
+    error: io::Error,
+}
+
+impl Failure {
+    /// Whether this is about the room or the mode of a disk, and nothing of the put has got its name.
+    fn is_passing(error: &Error) -> bool {
+        let Error::Generic { source, .. } = error else { return false };
+        source.downcast_ref::<Self>().is_some_and(|failure| {
+            let kind = failure.error.kind();
+            failure.operation != "sync folder"
+                && matches!(
+                    kind,
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem
+                )
+        })
     }
 }
 
@@ -274,7 +339,7 @@ mod tests {
     use super::*;
 
     fn store_in(folder: &FsPath, name: &str) -> (DurableFileSystem, Path) {
-        (DurableFileSystem::new(), Path::from_absolute_path(folder.join(name)).unwrap())
+        (DurableFileSystem::new(WhenFull::Fail), Path::from_absolute_path(folder.join(name)).unwrap())
     }
 
     #[tokio::test]

@@ -20,7 +20,7 @@ use url::Url;
 
 use crate::backoff::Backoff;
 
-pub use durable::DurableFileSystem;
+pub use durable::{DurableFileSystem, WhenFull};
 pub use lister::Found;
 pub use options::StoreOptions;
 
@@ -118,13 +118,21 @@ impl Place {
     /// # Errors
     /// The path is relative or cannot be written as a URL.
     pub fn local(folder: &FsPath) -> Result<Self, StoreError> {
+        Self::local_with(folder, WhenFull::Fail)
+    }
+
+    /// Like [`Place::local`], with what becomes of puts where the disk is full.
+    ///
+    /// # Errors
+    /// As [`Place::local`].
+    pub fn local_with(folder: &FsPath, when_full: WhenFull) -> Result<Self, StoreError> {
         let address = |reason: &str| StoreError::Address {
             url: folder.display().to_string(),
             reason: reason.to_owned(),
         };
         let url = Url::from_directory_path(folder).map_err(|()| address("write an absolute path"))?;
         let path = Path::from_absolute_path(folder).map_err(|e| address(&e.to_string()))?;
-        Ok(Self { store: Arc::new(DurableFileSystem::new()), lister: None, url, path })
+        Ok(Self { store: Arc::new(DurableFileSystem::new(when_full)), lister: None, url, path })
     }
 
     /// A folder by URL: `file://`, `s3://`, `gs://` or `az://`. What `options` leaves out is taken from

@@ -22,6 +22,7 @@ mod containers;
 mod crash;
 mod damage;
 mod demo;
+mod disk;
 mod encodings;
 mod endurance;
 mod engine;
