@@ -271,6 +271,7 @@ impl Onward {
             central: central.clone(),
             cursor: synced,
             puts: Puts::default(),
+            pace: edge.upload_pace.clone(),
         });
         Ok(Self { followed, synced, sync })
     }

@@ -12,6 +12,7 @@ use super::{is_name, metrics, store};
 use crate::feed::{Feed, FeedKind};
 use crate::metrics::Address;
 use crate::store::Place;
+use crate::sync::Pace;
 use crate::tail::{Source, TailLimits};
 use crate::transform::FileOwner;
 
@@ -40,6 +41,8 @@ pub struct Edge {
     pub plugin_owner: FileOwner,
     /// Where Silver is put; `None` keeps it on this host.
     pub central: Option<Place>,
+    /// How fast Silver is put.
+    pub upload_pace: Pace,
     /// Where metrics and health are served; nowhere if `None`.
     pub metrics: Option<Address>,
     /// Files that lines come from.
@@ -94,10 +97,14 @@ impl Edge {
         Document::read(file, text, surroundings, |doc, root| {
             let section = root.section(doc, "agent");
             let agent = agent(doc, section);
+            let mut upload_pace = Pace::default();
             let central = match root.section(doc, "central") {
                 None => Some(None),
                 Some(mut section) => {
                     let opened = store(doc, &mut section);
+                    if let Some(rate) = section.bytes(doc, "upload_rate") {
+                        upload_pace = Pace::of(rate);
+                    }
                     section.finish(doc);
                     opened.map(|(place, _)| Some(place))
                 }
@@ -122,6 +129,7 @@ impl Edge {
                 file: file.to_owned(),
                 text: text.to_owned(),
                 central: central?,
+                upload_pace,
                 metrics: metrics?,
                 sources: files,
                 feeds,
@@ -145,6 +153,7 @@ fn agent<'a>(doc: &mut Document<'a>, section: Option<Section<'a>>) -> Option<Edg
         tail_limits: TailLimits::default(),
         plugin_owner: FileOwner::Anyone,
         central: None,
+        upload_pace: Pace::default(),
         metrics: None,
         sources: Vec::new(),
         feeds: Vec::new(),

@@ -9,6 +9,7 @@ use serde_json::json;
 use tracing::{error, info, warn};
 
 use super::landing::{DEAD_LETTER, ObjectName, StreamId};
+use super::pace::Pace;
 use crate::backoff::Backoff;
 use crate::clock::{Clock, Timestamp};
 use crate::failpoint::{self, Failpoint};
@@ -37,6 +38,8 @@ pub struct Sync {
     pub cursor: TableVersion,
     /// What was put so far.
     pub puts: Puts,
+    /// How fast, all tables together.
+    pub pace: Pace,
 }
 
 /// What is put, counted for whoever watches. Clones are of one sum.
@@ -190,8 +193,12 @@ async fn put_one(
     let mut failed = false;
     loop {
         let name_in_landing = name.to_string();
+        let put = async {
+            state.pace.turn(bytes.len()).await;
+            state.central.put_new(&name_in_landing, bytes.clone()).await
+        };
         let attempt = tokio::select! {
-            attempt = pulse::resting(state.central.put_new(&name_in_landing, bytes.clone())) => attempt,
+            attempt = pulse::resting(put) => attempt,
             () = shutdown.drain_expired() => return Ok(Attempt::Stopped),
         };
         match attempt {

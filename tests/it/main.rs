@@ -43,6 +43,7 @@ mod long_lines;
 mod metrics;
 mod multiline;
 mod owned;
+mod pace;
 mod package;
 mod plugins;
 mod policy;
