@@ -99,6 +99,9 @@ async fn consumed_by_gold(lake: &Place, view: &str, state: &Snapshot) -> Result<
     }
     for view in lake.join(STATE).folders().await? {
         let Some(above) = Snapshot::load(&lake.join(STATE).join(&view)).await? else { continue };
+        if gold::is_retired(&above).await? {
+            continue;
+        }
         if let Some(counted) = above.cursor(&cursor).await? {
             lowest = lowest.min(version(Some(counted)));
         }

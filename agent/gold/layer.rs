@@ -18,7 +18,7 @@ use super::partition::Partition;
 use super::plan::{BELOW, ViewPlan};
 use super::state::{Step, expired, read_partition};
 use super::write::{changed, definition, put};
-use super::{GoldError, Run, VIEW_PROPERTY};
+use super::{GoldError, Run, VIEW_PROPERTY, is_retired};
 use crate::clock::Day;
 use crate::failpoint::{self, Failpoint};
 use crate::table::{Commit, Cursor, Snapshot, TableVersion, log};
@@ -158,7 +158,7 @@ async fn find_work(
         return Ok(Found::Work(Work { id: uuid::Uuid::new_v4().to_string(), partitions, base: Base::Anew }));
     };
     let (properties, id) = (state.properties()?, state.id()?);
-    if properties.get(VIEW_PROPERTY) != Some(&plan.fingerprint()) {
+    if properties.get(VIEW_PROPERTY) != Some(&plan.fingerprint()) || is_retired(state).await? {
         return Ok(Found::Work(Work { id, partitions, base: Base::Anew }));
     }
     let (of_below, newest) = (below.state.id()?, below.state.version());

@@ -115,3 +115,28 @@ async fn a_changed_view_is_shown_as_it_was_until_the_new_one_is_complete() {
         );
     }
 }
+
+#[tokio::test]
+async fn regression_a_view_over_a_view_that_is_changed_back_shows_all_it_showed() {
+    let hours = "SELECT date_trunc('hour', ingested_at) AS hour, count(*) AS n FROM web GROUP BY 1";
+    let above =
+        |of: &str| format!("SELECT date_trunc('day', hour) AS day, {of} AS n FROM gold.hours GROUP BY 1");
+    let (_folder, mut config) = lake(vec![view("hours", hours), view("days", &above("sum(n)"))]);
+    let mut host = old_silver(&config, 3).await;
+    for (round, (of, direct)) in [("sum(n)", "count(*)"), ("count(*)", "count(DISTINCT ingested_at)")]
+        .repeat(2)
+        .into_iter()
+        .enumerate()
+    {
+        config.views[1].sql = above(of);
+        for _ in 0..2 {
+            update(&config, &Noon).await.into_iter().for_each(|report| drop(report.result.unwrap()));
+            let direct = format!("SELECT date, {direct} FROM web GROUP BY date");
+            let shown = shown(&config, "SELECT date, n FROM gold.days").await.unwrap();
+            assert_eq!(shown, self::shown(&config, &direct).await.unwrap(), "round {round}, {of}");
+            host.put(&[Row::at(DAY + DAYS, "info", 1)]).await;
+            fold(&config).await;
+            update(&config, &Noon).await.into_iter().for_each(|report| drop(report.result.unwrap()));
+        }
+    }
+}
