@@ -113,7 +113,8 @@ async fn describe(
         eprintln!("only the form of view {} was checked: {}", view.name, ShownLines(error))
     }) {
         Ok(Some(columns)) => crate::gold::check(view, &central.views, Some(&columns)).await,
-        Ok(None) | Err(_) => Ok(form),
+        Ok(None) => crate::gold::check_waiting(view, &central.views).map(|()| form),
+        Err(_) => Ok(form),
     }
 }
 

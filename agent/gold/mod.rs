@@ -47,6 +47,7 @@ use write::Projection;
 
 pub use plan::Description;
 pub use slot::is_retired;
+pub use source::check_waiting;
 #[cfg(test)]
 pub(crate) use tests::model::cases as model_cases;
 

@@ -40,8 +40,8 @@ impl fmt::Display for Source {
     }
 }
 
-/// What a view reads. Judges what can be judged by the SQL's form alone. A name without a schema is that of another
-/// view, if there is one, and else of a Silver table.
+/// What a view reads. Judges what can be judged by the SQL's form alone. A name without a schema is that of a Silver
+/// table, whatever views there are: a view that is added changes nothing that another one reads.
 ///
 /// # Errors
 /// [`GoldError::Sql`] or [`GoldError::Refused`].
@@ -69,17 +69,32 @@ pub(super) fn source(view: &View, views: &[View]) -> Result<Source, GoldError> {
     let name = table.table().to_owned();
     let is_view = views.iter().any(|other| other.name == name);
     let (schema, of) = match table.schema() {
-        Some(SILVER) => (SILVER, Of::Silver(name.clone())),
+        None | Some(SILVER) => (SILVER, Of::Silver(name.clone())),
         Some(GOLD) if is_view => (GOLD, Of::View(name.clone())),
         Some(GOLD) => return Err(refused(view, format!("it reads `{GOLD}.{name}`, which is no view"))),
-        None if is_view && name != view.name => (SILVER, Of::View(name.clone())),
-        None => (SILVER, Of::Silver(name.clone())),
         Some(schema) => {
             let reason = format!("it reads `{schema}`; views read `{SILVER}`, and each other as `{GOLD}`");
             return Err(refused(view, reason));
         }
     };
     Ok(Source { of, reference: TableReference::partial(schema, name) })
+}
+
+/// Judges a view whose Silver table is not there: it may mean another view, and waits in vain then.
+///
+/// # Errors
+/// [`GoldError::Refused`] where another view has the name of that table and is no view of it; or the view is wrong.
+pub fn check_waiting(view: &View, views: &[View]) -> Result<(), GoldError> {
+    let reads = source(view, views)?.of;
+    let Of::Silver(name) = &reads else { return Ok(()) };
+    let other = views.iter().find(|other| other.name == *name && other.name != view.name);
+    let is_of_it = |other: &View| source(other, views).is_ok_and(|source| source.of == reads);
+    if other.is_none_or(is_of_it) {
+        return Ok(());
+    }
+    let reason =
+        format!("it reads {SILVER}.{name}, which is not there; the view of that name is {GOLD}.{name}");
+    Err(refused(view, reason))
 }
 
 /// The views that must be kept for `view` to be, from the one that reads Silver up to itself, and the Silver table.

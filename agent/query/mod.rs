@@ -51,6 +51,14 @@ pub enum QueryError {
         /// All tables, divided by commas.
         known: String,
     },
+    /// The query names several tables.
+    #[error("{name} is one of {tables}: write which")]
+    Ambiguous {
+        /// What the query says.
+        name: String,
+        /// The tables that it may mean, divided by commas.
+        tables: String,
+    },
     /// The statement would write.
     #[error("only queries are answered: SELECT, EXPLAIN, SHOW and DESCRIBE")]
     ReadOnly,
@@ -147,7 +155,7 @@ pub async fn answer(place: &Place, sql: &str) -> Result<Vec<RecordBatch>, QueryE
 /// Answers a query.
 ///
 /// # Errors
-/// [`QueryError::ReadOnly`] for everything that is no query; [`QueryError::UnknownTable`]; or the query is wrong.
+/// [`QueryError::ReadOnly`] for everything that is no query; [`QueryError::UnknownTable`] or [`QueryError::Ambiguous`]; or the query is wrong.
 pub async fn run(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
     let state = context.state();
     let statement = state.sql_to_statement(sql, &Dialect::Generic)?;
@@ -156,8 +164,16 @@ pub async fn run(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>
     }
     for table in state.resolve_table_references(&statement)? {
         if !context.table_exist(table.clone())? && table.schema() != Some("information_schema") {
-            let known = known(context).into_iter().collect::<Vec<_>>().join(", ");
-            return Err(QueryError::UnknownTable { name: table.to_string(), known });
+            let (name, known) = (table.to_string(), known(context));
+            let ending = format!(".{name}");
+            let tables: Vec<&str> =
+                known.iter().map(String::as_str).filter(|full| full.ends_with(&ending)).collect();
+            return Err(match tables.as_slice() {
+                [_, _, ..] => QueryError::Ambiguous { name, tables: tables.join(", ") },
+                _ => {
+                    QueryError::UnknownTable { name, known: known.into_iter().collect::<Vec<_>>().join(", ") }
+                }
+            });
         }
     }
     let plan = state.statement_to_plan(statement).await?;

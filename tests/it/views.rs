@@ -32,7 +32,7 @@ FROM app GROUP BY 1, 2
 
 [[view]]
 name = "all"
-sql = "SELECT level, sum(lines) AS lines, min(first) AS first FROM days GROUP BY level"
+sql = "SELECT level, sum(lines) AS lines, min(first) AS first FROM gold.days GROUP BY level"
 hash_partitions = 4
 "#;
 

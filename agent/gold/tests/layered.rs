@@ -25,7 +25,7 @@ fn layers() -> Vec<(View, &'static str)> {
         ),
         (
             "days",
-            "SELECT date_trunc('day', hour) AS day, sum(n) AS n, max(high) AS high FROM hours WHERE level <> 'info' \
+            "SELECT date_trunc('day', hour) AS day, sum(n) AS n, max(high) AS high FROM gold.hours WHERE level <> 'info' \
              GROUP BY 1",
             "SELECT date_trunc('day', ingested_at) AS day, count(*) AS n, max(size) AS high FROM web \
              WHERE level <> 'info' GROUP BY 1",
@@ -193,10 +193,13 @@ async fn what_cannot_be_kept_of_a_view_is_refused_with_the_aggregate_and_the_rea
     let cases = [
         ("SELECT avg(mean) AS m FROM gold.hours", "avg(mean): `mean` is the avg of each group below"),
         ("SELECT sum(mean) AS m FROM gold.hours", "write sum(total) / sum(n) here"),
-        ("SELECT max(spread) + stddev(spread) AS m FROM hours", "keep count(*), sum(x) and sum(x * x) below"),
-        ("SELECT sum(hosts) AS m FROM hours", "make a view over Silver of it"),
-        ("SELECT avg(x) AS m FROM (SELECT mean * 2 AS x FROM hours)", "expression of each group below"),
-        ("SELECT sum(more) AS m FROM hours", "keep the parts of the expression below"),
+        (
+            "SELECT max(spread) + stddev(spread) AS m FROM gold.hours",
+            "keep count(*), sum(x) and sum(x * x) below",
+        ),
+        ("SELECT sum(hosts) AS m FROM gold.hours", "make a view over Silver of it"),
+        ("SELECT avg(x) AS m FROM (SELECT mean * 2 AS x FROM gold.hours)", "expression of each group below"),
+        ("SELECT sum(more) AS m FROM gold.hours", "keep the parts of the expression below"),
         ("SELECT sum(n) AS n FROM gold.w", "views go round in a circle: v reads w reads v"),
         ("SELECT sum(n) AS n FROM gold.v", "views go round in a circle: v reads v"),
         ("SELECT sum(n) AS n FROM gold.other", "it reads `gold.other`, which is no view"),
@@ -211,4 +214,24 @@ async fn what_cannot_be_kept_of_a_view_is_refused_with_the_aggregate_and_the_rea
     assert!(kept.starts_with("over gold.v, partitions: one partition"), "{kept}");
     let form = check(&views[2], &views, None).await.unwrap().to_string();
     assert!(form.starts_with("over gold.v; silver.web is not there yet"), "{form}");
+}
+
+#[tokio::test]
+async fn regression_a_view_named_like_a_table_changes_nothing_that_others_read() {
+    let levels = "SELECT level, count(*) AS n FROM web GROUP BY level";
+    let (_folder, mut config) = lake(vec![view("levels", levels)]);
+    FakeHost::new(&config, "a").put(&[Row::at(DAY, "info", 1), Row::at(DAY, "info", 2)]).await;
+    fold(&config).await;
+    config.views.push(view("web", levels));
+    config.views.push(view("above", "SELECT level, count(*) AS n FROM gold.web GROUP BY level"));
+    for report in update(&config, &Noon).await {
+        assert!(report.result.unwrap().silver.is_some());
+    }
+    let context = query::session(query::discover(&config.place).await.unwrap()).await.unwrap();
+    for (name, n) in [("levels", 2), ("web", 2), ("above", 1)] {
+        let shown = rows(&context, &format!("SELECT n FROM gold.{name}")).await;
+        assert_eq!(shown, [format!("{n}.000000")], "{name}");
+    }
+    let error = query::run(&context, "SELECT * FROM web").await.unwrap_err();
+    assert_eq!(error.to_string(), "web is one of gold.web, silver.web: write which");
 }
