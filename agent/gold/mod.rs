@@ -366,7 +366,15 @@ impl Pass<'_> {
         {
             self.tables.insert(table.to_owned(), silver);
         }
-        let Some(silver) = self.tables.get(table) else { return Ok(None) };
+        let Some(silver) = self.tables.get(table) else {
+            let lake = &self.config.place;
+            return match Slots::counting(lake, &view.name).await? {
+                Some(state) if !state::finds_silver(lake, &state).await? => {
+                    Err(state::other_silver(view, &state, "no table".to_owned())?)
+                }
+                Some(_) | None => Ok(None),
+            };
+        };
         let input = Input::Silver(silver.schema()?.as_ref().clone());
         let plan = ViewPlan::new(view, &self.config.views, input).await?;
         let slots = Slots::find(&self.config.place, &view.name, &plan.fingerprint()).await?;

@@ -28,16 +28,13 @@ use crate::config::View;
 use crate::store::Place;
 use crate::table::Digest;
 use crate::table::scan::Files;
-use crate::table::schema::{plain, utc};
+use crate::table::schema::{is_taken_by_all, plain, utc};
 
 /// The partition column, in the state of a view over another view, that names a partition of that one.
 pub(super) const BELOW: &str = "below";
 
 /// The catalog of the tables that views read.
 const CATALOG: &str = "lake";
-
-/// Characters that engines which read Delta do not take in the name of a column.
-const NOT_IN_NAMES: &str = " ,;{}()\n\t=";
 
 /// How a view is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -355,7 +352,7 @@ fn shown(view: &View, output: &SchemaRef, partitioning: Partitioning) -> Result<
     for field in output.fields() {
         let name = field.name();
         let refuse = |reason: fmt::Arguments<'_>| refused(view, format!("column `{name}`: {reason}"));
-        if name.contains(|c| NOT_IN_NAMES.contains(c)) {
+        if !is_taken_by_all(name) {
             return Err(refuse(format_args!("name it with AS; other engines take no such name")));
         }
         let same = |other: &str| other.eq_ignore_ascii_case(name);

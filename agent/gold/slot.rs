@@ -63,6 +63,20 @@ impl Slots {
         })
     }
 
+    /// A state that counts something, of whatever definition it is.
+    ///
+    /// # Errors
+    /// A table failed.
+    pub async fn counting(lake: &Place, view: &str) -> Result<Option<Snapshot>, GoldError> {
+        let Self { own, other } = Self::find(lake, view, "").await?;
+        for state in [own.state, other.state].into_iter().flatten() {
+            if !is_retired(&state).await? {
+                return Ok(Some(state));
+            }
+        }
+        Ok(None)
+    }
+
     /// Empties the other folder: what was in it is shown no more.
     ///
     /// # Errors

@@ -17,7 +17,8 @@ use super::slot::is_retired;
 use super::write::{definition, put};
 use super::{Counting, GoldError, Run, VIEW_PROPERTY};
 use crate::clock::Day;
-use crate::compact;
+use crate::compact::{self, SILVER};
+use crate::config::View;
 use crate::failpoint::{self, Failpoint};
 use crate::store::Place;
 use crate::table::schema::PARTITION;
@@ -230,17 +231,16 @@ async fn find_work(
     if properties.get(VIEW_PROPERTY) != Some(&plan.fingerprint()) || is_retired(state).await? {
         return anew(state.id()?);
     }
-    let other = |counted, present| GoldError::OtherSilver { view: run.view.name.clone(), counted, present };
     let id = silver.id()?;
-    match properties.get(SILVER_PROPERTY) {
-        Some(counted) if *counted == id => {}
-        counted => return Err(other(format!("the table {}", counted.map_or("", String::as_str)), id)),
+    if properties.get(SILVER_PROPERTY) != Some(&id) {
+        return Err(other_silver(run.view, state, id)?);
     }
     let counted = state.cursor(&Cursor::Silver(id.clone())).await?;
     let counted = counted.and_then(|version| u64::try_from(version).ok()).map(TableVersion);
     let Some(counted) = counted else { return anew(state.id()?) };
     if counted > silver.version() {
-        return Err(other(format!("version {counted}"), format!("version {}", silver.version())));
+        let (counted, present) = (format!("version {counted}"), format!("version {}", silver.version()));
+        return Err(GoldError::OtherSilver { view: run.view.name.clone(), counted, present });
     }
     let files = state.cursor(&Cursor::Counted(id)).await?.and_then(|files| usize::try_from(files).ok());
     if let Some(from) = files {
@@ -254,6 +254,29 @@ async fn find_work(
     }
     let (files, to, base) = new_files(&run.source, counted, silver.version(), run.slice_bytes).await?;
     Ok(Some(Work { id: state.id()?, files, to, base, counting: None }))
+}
+
+/// Whether the Silver table that a state counts is in the lake; true where it counts none.
+///
+/// # Errors
+/// A table failed.
+pub(super) async fn finds_silver(lake: &Place, state: &Snapshot) -> Result<bool, GoldError> {
+    let Some(counted) = state.properties()?.remove(SILVER_PROPERTY) else { return Ok(true) };
+    let tables = lake.join(SILVER);
+    for name in tables.folders().await? {
+        if let Some(silver) = Snapshot::load(&tables.join(&name)).await?
+            && silver.id()? == counted
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// That the state of a view counts another Silver table than what is there.
+pub(super) fn other_silver(view: &View, state: &Snapshot, present: String) -> Result<GoldError, TableError> {
+    let counted = state.properties()?.remove(SILVER_PROPERTY).unwrap_or_default();
+    Ok(GoldError::OtherSilver { view: view.name.clone(), counted: format!("the table {counted}"), present })
 }
 
 /// The files of a version from the place `from` on, up to a slice's worth, and how many are counted with them. They are

@@ -331,6 +331,8 @@ async fn a_state_that_counts_another_silver_table_is_refused() {
     fold(&config).await;
     update(&config, &Noon).await;
     std::fs::remove_dir_all(folder.path().join("silver")).unwrap();
+    let error = update(&config, &Noon).await.remove(0).result.unwrap_err().to_string();
+    assert!(error.contains("but no table is there. Restore the Silver table"), "{error}");
     let mut host = FakeHost::new(&config, "b");
     host.put(&[Row::at(DAY, "info", 1)]).await;
     fold(&config).await;
