@@ -13,7 +13,7 @@ use arrow::error::ArrowError;
 
 use super::validate::Refusal;
 use crate::config::Rename;
-use crate::table::schema::{PARTITION, plain, type_name, utc};
+use crate::table::schema::{PARTITION, is_taken_by_all, plain, type_name, utc};
 
 /// The column that rows are sorted and partitioned by.
 pub(super) const TIME: &str = "ingested_at";
@@ -26,9 +26,6 @@ const COLUMNS_MAX: usize = 2_000;
 
 /// The longest name of a column.
 const NAME_BYTES_MAX: usize = 255;
-
-/// Characters that engines which read Delta do not take in the name of a column.
-const NOT_IN_NAMES: &str = " ,;{}()\n\t=";
 
 /// The columns that every object has: where each row comes from.
 fn lineage() -> [(&'static str, DataType); 7] {
@@ -154,7 +151,7 @@ fn names(fields: &Fields) -> Result<(), Refusal> {
         if name.is_empty() || name.len() > NAME_BYTES_MAX {
             return Err(Refusal::Column(format!("a column's name has {} bytes", name.len())));
         }
-        if name.contains(|c: char| NOT_IN_NAMES.contains(c)) {
+        if !is_taken_by_all(name) {
             return refuse("has a name that other engines do not take");
         }
         if !seen.insert(name.to_ascii_lowercase()) {

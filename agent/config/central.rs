@@ -5,11 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::environment::Surroundings;
-use super::reader::{Document, Mistakes, Section};
+use super::reader::{Document, Found, Mistakes, Section};
 use super::{is_name, metrics, store};
 use crate::clock::{Day, Timestamp};
 use crate::metrics::Address;
 use crate::store::{Place, StoreOptions};
+use crate::table::schema::is_taken_by_all;
+use crate::transform::LINEAGE_COLUMNS;
 
 /// What `logsmith compact` and `logsmith query` work on, checked.
 #[derive(Clone, Debug)]
@@ -44,6 +46,26 @@ impl Default for Running {
 }
 
 const LEASE: Duration = Duration::from_secs(60);
+
+/// The most partitions that the groups of a view are hashed into.
+const HASH_PARTITIONS_MAX: u64 = 4_096;
+
+const DAY_SECONDS: u64 = 86_400;
+
+/// The types of columns that have no others within.
+const KINDS: [&str; 11] = [
+    "string",
+    "integer",
+    "long",
+    "double",
+    "boolean",
+    "timestamp",
+    "date",
+    "binary",
+    "float",
+    "short",
+    "byte",
+];
 
 /// With a shorter lease a slow store would make jobs take it from each other.
 const LEASE_MIN: Duration = Duration::from_secs(1);
@@ -109,10 +131,13 @@ impl Central {
             let mut names = HashSet::new();
             let views = root.sections(doc, "view");
             let views: Vec<_> = views.into_iter().map(|section| view(doc, section, &mut names)).collect();
+            let (mut columns, mut tables) = (HashSet::new(), HashSet::new());
             let renames = root.sections(doc, "rename");
-            let renames: Vec<_> = renames.into_iter().map(|section| rename(doc, section)).collect();
+            let renames: Vec<_> =
+                renames.into_iter().map(|section| rename(doc, section, &mut columns)).collect();
             let retentions = root.sections(doc, "table");
-            let retentions: Vec<_> = retentions.into_iter().map(|section| retention(doc, section)).collect();
+            let retentions: Vec<_> =
+                retentions.into_iter().map(|section| retention(doc, section, &mut tables)).collect();
             let running = running(doc, root);
             let (place, options) = store(doc, root)?;
             let views = views.into_iter().collect::<Option<_>>()?;
@@ -127,14 +152,24 @@ fn view<'a>(doc: &mut Document<'a>, mut section: Section<'a>, names: &mut HashSe
     let name = section.string(doc, "name");
     let sql = section.string(doc, "sql");
     let hash_partitions = section.number(doc, "hash_partitions", 1).unwrap_or(1);
+    if hash_partitions > HASH_PARTITIONS_MAX {
+        let reason = format!("each is a file; write at most {HASH_PARTITIONS_MAX}");
+        section.wrong(doc, "hash_partitions", &reason);
+    }
     let keep = days(doc, &mut section);
     match &name {
         None => section.missing(doc, "name", "name = \"levels\""),
         Some(name) if !is_name(&name.value) => {
             doc.mistake(name.at, &name.key, format!("`{}`: write letters, digits and _ only", name.value));
         }
-        Some(name) if !names.insert(name.value.clone()) => {
-            doc.mistake(name.at, &name.key, format!("`{}` is the name of an earlier view", name.value));
+        // A folder of this name would make a table of the folder that holds all views.
+        Some(name) if name.value == "_delta_log" => {
+            doc.mistake(name.at, &name.key, "`_delta_log` is what Delta calls a table's log".to_owned());
+        }
+        Some(name) if !names.insert(name.value.to_ascii_lowercase()) => {
+            let reason =
+                format!("`{}` is the name of an earlier view; case does not tell them apart", name.value);
+            doc.mistake(name.at, &name.key, reason);
         }
         Some(_) => {}
     }
@@ -150,26 +185,64 @@ fn view<'a>(doc: &mut Document<'a>, mut section: Section<'a>, names: &mut HashSe
     })
 }
 
-fn rename<'a>(doc: &mut Document<'a>, mut section: Section<'a>) -> Option<Rename> {
+fn rename<'a>(
+    doc: &mut Document<'a>,
+    mut section: Section<'a>,
+    earlier: &mut HashSet<[String; 3]>,
+) -> Option<Rename> {
     let mut text = |key, example| {
         let found = section.string(doc, key);
         if found.is_none() {
             section.missing(doc, key, example);
         }
-        found.map(|found| found.value)
+        found
     };
     let table = text("table", "table = \"app\"");
     let column = text("column", "column = \"status\"");
     let kind = text("type", "type = \"string\", the type that it comes with");
     let to = text("to", "to = \"status_text\"");
     section.finish(doc);
-    Some(Rename { table: table?, column: column?, kind: kind?, to: to? })
+    let (table, column, kind, to) = (table?, column?, kind?, to?);
+    let mut wrong = |found: &Found<String>, reason: &str| {
+        doc.mistake(found.at, &found.key, format!("`{}` {reason}", found.value));
+    };
+    if !is_name(&table.value) {
+        wrong(&table, "is no table: their names have letters, digits and _ only");
+    }
+    if LINEAGE_COLUMNS.contains(&column.value.as_str()) {
+        wrong(&column, "says where a row comes from, and keeps its name");
+    }
+    let is_nested = ["array<", "struct<", "map<", "decimal128("].iter().any(|of| kind.value.starts_with(of));
+    if !is_nested && !KINDS.contains(&kind.value.as_str()) {
+        wrong(&kind, &format!("is no type; write {}, ... as `compact` tells it", KINDS.join(", ")));
+    }
+    let is_lineage = LINEAGE_COLUMNS.iter().any(|name| to.value.eq_ignore_ascii_case(name));
+    if is_lineage || to.value.eq_ignore_ascii_case(&column.value) {
+        wrong(&to, "is the name of a column that there is");
+    } else if to.value.is_empty() || !is_taken_by_all(&to.value) {
+        wrong(&to, "is a name that other engines do not take");
+    }
+    if !earlier.insert([&table, &column, &kind].map(|found| found.value.clone())) {
+        wrong(&column, "of this table and type has a name already");
+    }
+    Some(Rename { table: table.value, column: column.value, kind: kind.value, to: to.value })
 }
 
-fn retention<'a>(doc: &mut Document<'a>, mut section: Section<'a>) -> Option<Retention> {
+fn retention<'a>(
+    doc: &mut Document<'a>,
+    mut section: Section<'a>,
+    earlier: &mut HashSet<String>,
+) -> Option<Retention> {
     let name = section.string(doc, "name");
-    if name.is_none() {
-        section.missing(doc, "name", "name = \"app\"");
+    match &name {
+        None => section.missing(doc, "name", "name = \"app\""),
+        Some(name) if !is_name(&name.value) => {
+            doc.mistake(name.at, &name.key, format!("`{}`: write letters, digits and _ only", name.value));
+        }
+        Some(name) if !earlier.insert(name.value.clone()) => {
+            doc.mistake(name.at, &name.key, format!("`{}` is the name of an earlier table", name.value));
+        }
+        Some(_) => {}
     }
     let keep = days(doc, &mut section);
     if keep.is_none() {
@@ -190,10 +263,10 @@ fn running<'a>(doc: &mut Document<'a>, root: &mut Section<'a>) -> Option<Running
 
 /// The key `keep`, in whole days.
 fn days<'a>(doc: &mut Document<'a>, section: &mut Section<'a>) -> Option<Days> {
-    let keep = section.duration(doc, "keep")?;
-    let days = Days::new(keep.as_secs() / 86_400);
-    if days.is_none() {
-        section.wrong(doc, "keep", "is less than a day; write \"90d\"");
+    let keep = section.duration(doc, "keep")?.as_secs();
+    if !keep.is_multiple_of(DAY_SECONDS) {
+        section.wrong(doc, "keep", "is no number of whole days; write \"90d\"");
+        return Days::new(keep.div_ceil(DAY_SECONDS));
     }
-    days
+    Days::new(keep / DAY_SECONDS)
 }

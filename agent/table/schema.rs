@@ -15,6 +15,14 @@ use crate::store::Place;
 /// The partition column of every table: the UTC day. It stands in the log, not in the data files.
 pub const PARTITION: &str = "date";
 
+/// Characters that engines which read Delta do not take in the name of a column.
+const NOT_IN_NAMES: &str = " ,;{}()\n\t=";
+
+/// Whether every engine that reads Delta takes `name` as that of a column.
+pub fn is_taken_by_all(name: &str) -> bool {
+    !name.contains(|c| NOT_IN_NAMES.contains(c))
+}
+
 /// Readers from version 1 on and writers from version 2 on understand these tables.
 ///
 /// # Errors

@@ -119,6 +119,64 @@ fn a_view_that_cannot_be_kept_is_refused_with_the_reason() {
     assert!(succeed(&mut host.central(&["check"])).ends_with("ok\n"));
 }
 
+#[test]
+fn every_mistake_in_the_central_configuration_is_told_at_once() {
+    let host = Host::new("builtin:json");
+    let root = host.path("").display().to_string();
+    let rename = |column: &str, kind: &str, to: &str| {
+        format!("[[rename]]\ntable = \"app\"\ncolumn = \"{column}\"\ntype = \"{kind}\"\nto = \"{to}\"\n")
+    };
+    let view = |name: &str, more: &str| {
+        format!("[[view]]\nname = \"{name}\"\nsql = \"SELECT count(*) AS n FROM app\"\n{more}\n")
+    };
+    let text = [
+        format!("url = \"file://{root}lake\"\n"),
+        view("levels", "hash_partitions = 100000"),
+        view("Levels", ""),
+        view("_delta_log", "keep = \"36h\""),
+        "[[table]]\nname = \"app\"\nkeep = \"9d\"\n".repeat(2),
+        "[[table]]\nname = \"../app\"\nkeep = \"9d\"\n".to_owned(),
+        rename("status", "text", "status_text"),
+        rename("status", "string", "the status"),
+        rename("status", "long", "date"),
+        rename("host", "string", "host_text"),
+        rename("ms", "double", "ms_double").repeat(2),
+    ];
+    fs::write(host.path("central.toml"), text.concat()).unwrap();
+    let said = fail(&mut host.central(&["check"]));
+    let wanted = [
+        "view[0].hash_partitions: each is a file; write at most 4096",
+        "view[1].name: `Levels` is the name of an earlier view; case does not tell them apart",
+        "view[2].keep: is no number of whole days; write \"90d\"",
+        "view[2].name: `_delta_log` is what Delta calls a table's log",
+        "rename[0].type: `text` is no type; write string, integer, long",
+        "rename[1].to: `the status` is a name that other engines do not take",
+        "rename[2].to: `date` is the name of a column that there is",
+        "rename[3].column: `host` says where a row comes from",
+        "rename[5].column: `ms` of this table and type has a name already",
+        "table[1].name: `app` is the name of an earlier table",
+        "table[2].name: `../app`: write letters, digits and _ only",
+        "11 mistakes",
+    ];
+    for line in wanted {
+        assert!(said.contains(line), "`{line}` is not in:\n{said}");
+    }
+}
+
+#[test]
+fn a_view_that_names_another_one_like_a_table_is_told_how_that_is_called() {
+    let host = Host::new("builtin:json");
+    host.views("levels", "SELECT level, count(*) AS n FROM app GROUP BY level");
+    let more = "\n[[view]]\nname = \"all\"\nsql = \"SELECT sum(n) AS n FROM levels\"\n";
+    let central = fs::read_to_string(host.path("central.toml")).unwrap() + more;
+    fs::write(host.path("central.toml"), &central).unwrap();
+    let said = fail(&mut host.central(&["check"]));
+    let wanted = "view all: it reads silver.levels, which is not there; the view of that name is gold.levels";
+    assert!(said.contains(wanted), "{said}");
+    fs::write(host.path("central.toml"), central.replace("FROM levels", "FROM gold.levels")).unwrap();
+    assert!(succeed(&mut host.central(&["check"])).ends_with("ok\n"));
+}
+
 /// Replaces the sources of the configuration, and returns what `check` says and whether it is content.
 fn check_sources(host: &Host, sources: &str) -> (String, bool) {
     host.edit(|edge| {
