@@ -16,7 +16,7 @@ use serde_json::json;
 use super::days::Days;
 use super::partition::Partition;
 use super::plan::{BELOW, ViewPlan};
-use super::state::{Step, expired, read_partition};
+use super::state::{Step, expired, first_kept, read_partition};
 use super::write::{changed, definition, put};
 use super::{GoldError, Run, VIEW_PROPERTY, is_retired};
 use crate::clock::Day;
@@ -67,10 +67,11 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, below: &Below) -> Re
         Found::Later => return Ok(Step::Conflict),
     };
     let (now, to) = (run.clock.now(), below.state.version());
-    let first = run.view.keep.map(|keep| keep.first(now));
+    let kept = state.filter(|_| work.base != Base::Anew);
+    let first = first_kept(run.view, kept, now).await?;
     let day = |partition: &Partition| partition.as_deref().and_then(Day::parse);
     let is_over = |partition: &Partition| day(partition).zip(first).is_some_and(|(day, first)| day < first);
-    let gone = below.state.cursor(&Cursor::Expired).await?;
+    let gone = below.state.cursor(&Cursor::Expired).await?.filter(|day| *day > 0);
     // Whether the view below may have had more there than it has now, and let go of it.
     let is_let_go = |partition: &Partition| match (gone, day(partition)) {
         (Some(gone), Some(day)) => {
@@ -120,7 +121,8 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, below: &Below) -> Re
         actions.extend(definition(&run.slot.place, state, &work.id, &layout, properties, now)?);
     }
     let never = gone.filter(|_| work.base == Base::Anew);
-    actions.extend(expired(state, first, never).await?);
+    let begun = state.filter(|_| kept.is_none());
+    actions.extend(expired(kept, begun, first, never).await?);
     actions.push(Cursor::State(below.state.id()?).at(to.as_cursor()));
     actions.push(log::commit_info("WRITE", json!({"below": to}), now));
     let version = state.map_or(TableVersion(0), |state| state.version().next());

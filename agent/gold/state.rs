@@ -16,7 +16,7 @@ use super::plan::ViewPlan;
 use super::slot::is_retired;
 use super::write::{definition, put};
 use super::{Counting, GoldError, Run, VIEW_PROPERTY};
-use crate::clock::Day;
+use crate::clock::{Day, Timestamp};
 use crate::compact::{self, SILVER};
 use crate::config::View;
 use crate::failpoint::{self, Failpoint};
@@ -89,7 +89,8 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
     let state = run.slot.state.as_ref();
     let Some(work) = find_work(run, plan, silver, state).await? else { return Ok(Step::Current) };
     let now = run.clock.now();
-    let first = run.view.keep.map(|keep| keep.first(now));
+    let kept = state.filter(|_| !matches!(work.base, Base::Anew));
+    let first = first_kept(run.view, kept, now).await?;
     // Days that are no longer shown go with what came last, and do not come back with a late row.
     let is_over = |partition: &Partition| {
         let day = partition.as_deref().and_then(Day::parse);
@@ -110,10 +111,10 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
         };
         actions.extend(state.removals(replaced)?.into_iter().map(Action::Remove));
     }
-    let kept = state.filter(|_| matches!(work.base, Base::Kept));
-    let files = kept.map(Snapshot::files).transpose()?.unwrap_or_default();
+    let added_to = state.filter(|_| matches!(work.base, Base::Kept));
+    let files = added_to.map(Snapshot::files).transpose()?.unwrap_or_default();
     for (partition, mut groups) in groups {
-        if let Some(state) = kept {
+        if let Some(state) = added_to {
             groups.extend(read_partition(&run.slot.place, state.version(), plan, &files, &partition).await?);
         }
         let merged = plan.merge(groups).await?;
@@ -134,7 +135,8 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
         Base::Anew => silver.cursor(&Cursor::Expired).await?,
         Base::Kept | Base::Remade => None,
     };
-    actions.extend(expired(state, first, of_silver).await?);
+    let begun = state.filter(|_| kept.is_none());
+    actions.extend(expired(kept, begun, first, of_silver).await?);
     actions.push(Cursor::Silver(silver.id()?).at(work.to.as_cursor()));
     if let Some(counting) = work.counting {
         actions.push(Cursor::Counted(silver.id()?).at(counting.as_cursor()));
@@ -153,18 +155,39 @@ pub(super) async fn advance(run: &Run<'_>, plan: &ViewPlan, silver: &Snapshot) -
     }
 }
 
-/// The cursor that says which days the state lets go of, or never had all rows of: those before `first`, and those before
-/// `never`, the days that what it was counted from had let go of when it was begun.
-pub(super) async fn expired(
+/// The first day that a view keeps, if it lets go of any. What its state has let go of stays gone when `keep` is longer
+/// now: a late row alone would look like the whole day. A clock that was ahead takes no days that are still to come.
+pub(super) async fn first_kept(
+    view: &View,
     state: Option<&Snapshot>,
-    first: Option<Day>,
-    never: Option<i64>,
-) -> Result<Option<Action>, TableError> {
-    let before = match state {
+    now: Timestamp,
+) -> Result<Option<Day>, TableError> {
+    let Some(keep) = view.keep else { return Ok(None) };
+    let gone = match state {
         Some(state) => state.cursor(&Cursor::Expired).await?,
         None => None,
     };
-    let gone = [before, first.map(|day| i64::from(day.0)), never].into_iter().flatten().max();
+    let gone = gone.map(|day| Day(day.clamp(0, i64::from(now.day().0)) as i32));
+    Ok(Some(gone.into_iter().fold(keep.first(now), Day::max)))
+}
+
+/// The cursor that says which days the state lets go of, or never had all rows of: those before `first`, and those before
+/// `never`, the days that what it was counted from had let go of when it was begun. `kept` is the state as it was, if it
+/// is gone on with, and `begun` one of another definition that it takes the place of.
+pub(super) async fn expired(
+    kept: Option<&Snapshot>,
+    begun: Option<&Snapshot>,
+    first: Option<Day>,
+    never: Option<i64>,
+) -> Result<Option<Action>, TableError> {
+    let mut before = None;
+    for state in kept.into_iter().chain(begun) {
+        before = state.cursor(&Cursor::Expired).await?;
+    }
+    let gone =
+        first.map(|day| i64::from(day.0)).into_iter().chain(never).chain(before.filter(|_| kept.is_some()));
+    // What the other definition had let go of is counted.
+    let gone = gone.max().or(before.map(|_| 0));
     Ok(gone.filter(|gone| Some(*gone) != before).map(|gone| Cursor::Expired.at(gone)))
 }
 

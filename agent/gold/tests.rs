@@ -1,3 +1,4 @@
+mod kept;
 mod layered;
 pub(super) mod model;
 mod replayed;
@@ -215,52 +216,6 @@ async fn only_touched_partitions_are_rewritten() {
         assert_eq!((changed.len(), after.len()), (1, before.len()), "{table}");
     }
     assert_views_equal_direct_sql(&config).await;
-}
-
-#[tokio::test]
-async fn days_that_are_over_leave_silver_and_views_each_in_its_own_time() {
-    let by_day = "SELECT date_trunc('day', ingested_at) AS day, count(*) AS n FROM web GROUP BY 1";
-    let kept = View { keep: Days::new(3), ..view("kept", by_day) };
-    let (_folder, mut config) = lake(vec![view("all", by_day), kept]);
-    config.retentions = vec![Retention { table: "web".into(), keep: Days::new(1).unwrap() }];
-    let mut host = FakeHost::new(&config, "a");
-    let days =
-        |count: i64| (0..count).map(|day| Row::at(DAY - day * 24 * HOUR, "info", day)).collect::<Vec<_>>();
-    let counts = async || {
-        crate::central::run_once(&config, &Noon).await.unwrap();
-        let sql =
-            "SELECT (SELECT count(*) FROM web), (SELECT sum(n) FROM gold.all), (SELECT sum(n) FROM kept)";
-        let context = query::session(query::discover(&config.place).await.unwrap()).await.unwrap();
-        rows(&context, sql).await.remove(0)
-    };
-    host.put(&days(6)).await;
-    assert_eq!(counts().await, "2.000000 | 6.000000 | 4.000000");
-    // A late row of a day that is over is counted where that day is shown, and nowhere else.
-    host.put(&days(6)).await;
-    assert_eq!(counts().await, "4.000000 | 12.000000 | 8.000000");
-    assert_eq!(counts().await, "4.000000 | 12.000000 | 8.000000");
-
-    // Days go as time goes on.
-    #[derive(Debug)]
-    struct Later;
-    impl crate::clock::Clock for Later {
-        fn now(&self) -> crate::clock::Timestamp {
-            crate::clock::Timestamp::from_micros(DAY + 50 * HOUR)
-        }
-    }
-    host.put(&[Row::at(DAY + 49 * HOUR, "info", 1)]).await;
-    crate::central::run_once(&config, &Later).await.unwrap();
-    let context = query::session(query::discover(&config.place).await.unwrap()).await.unwrap();
-    assert_eq!(rows(&context, "SELECT day, n FROM kept ORDER BY day").await.len(), 3);
-    assert_eq!(rows(&context, "SELECT sum(n) FROM gold.all").await, ["13.000000"]);
-    assert_eq!(rows(&context, "SELECT * FROM web").await.len(), 1);
-
-    config.views = vec![View {
-        keep: Days::new(3),
-        ..view("levels", "SELECT level, count(*) AS n FROM web GROUP BY 1")
-    }];
-    let refused = update(&config, &Noon).await.remove(0).result.unwrap_err().to_string();
-    assert!(refused.contains("`keep` wants a group that is a time"), "{refused}");
 }
 
 #[tokio::test]
