@@ -1,3 +1,4 @@
+mod backlog;
 mod crafted;
 mod hostile;
 mod merge;
