@@ -11,7 +11,7 @@
 //! | key | |
 //! |---|---|
 //! | `columns` | the names of the columns, one for each field |
-//! | `types` | for each column its type, `string` if nothing is said: see [`TextType`] |
+//! | `types` | for each column its type, `string` if nothing is said: see [`TextType`](logsmith_plugin::TextType) |
 //! | `header` | the first row of the files, where its names are others than `columns` |
 //! | `delimiter` | the character of ASCII between fields, `","` if nothing is said |
 //! | `quote` | the character of ASCII around fields, `"\""` if nothing is said; `""` where there is none |

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `patterns` | regular expressions, tried in order; the first that matches makes the row |
 //! | `column` | the column that is read, `line` if nothing is said |
-//! | `types` | for each group the type of its column, `string` if nothing is said: see [`TextType`] |
+//! | `types` | for each group the type of its column, `string` if nothing is said: see [`TextType`](logsmith_plugin::TextType) |
 //! | `names` | further names for `%{..}`: regular expressions, which may use names themselves |
 //! | `on_failure` | `"reject"` (if nothing is said) or `"null"`: what becomes of a row that no pattern matches, or with a value that is not of its type |
 //!
