@@ -13,20 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::engine::ENGINE;
-use crate::support::{fail, logsmith, succeed};
-
-/// Whether what installs the tools of a language is here; if not, that is said aloud.
-fn can_build(needed: &str) -> bool {
-    let can = Command::new(needed).arg("--version").output().is_ok();
-    if !can {
-        assert!(
-            std::env::var_os("LOGSMITH_TEST_LANGUAGES").is_none(),
-            "{needed} is not there, and it must be"
-        );
-        eprintln!("skipped: {needed} is not there");
-    }
-    can
-}
+use crate::support::{can_install, fail, logsmith, succeed};
 
 /// The real binary's tools for plugins, in a folder.
 fn plugin(folder: &TempDir, arguments: &[&str]) -> Command {
@@ -90,7 +77,7 @@ fn check_full_batch(language: &str, source: &PluginSource, fixture: &Path) {
 
 #[test]
 fn javascript() {
-    if can_build("npm") {
+    if can_install("npm") {
         check_project("js");
         check_example("javascript");
     }
@@ -98,7 +85,7 @@ fn javascript() {
 
 #[test]
 fn python() {
-    if can_build("python3") {
+    if can_install("python3") {
         check_project("python");
         check_example("python");
     }
@@ -106,7 +93,7 @@ fn python() {
 
 #[test]
 fn c() {
-    if can_build("python3") {
+    if can_install("python3") {
         check_project("c");
         check_example("c");
     }
@@ -115,7 +102,7 @@ fn c() {
 /// Values of each kind in and out, and each thing that a plugin may do wrong.
 #[test]
 fn c_reads_and_writes_every_kind() {
-    if !can_build("python3") {
+    if !can_install("python3") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -131,7 +118,7 @@ fn c_reads_and_writes_every_kind() {
 /// What does not compile, and what calls for a system, leaves the component alone; no path of this machine is in it.
 #[test]
 fn c_calls_for_nothing_of_a_system() {
-    if !can_build("python3") {
+    if !can_install("python3") {
         return;
     }
     let folder = tempfile::tempdir().unwrap();

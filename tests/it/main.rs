@@ -61,6 +61,7 @@ mod service;
 mod shaping;
 mod shipped;
 mod standby;
+mod stores;
 mod storms;
 mod surroundings;
 mod swap;

@@ -37,6 +37,8 @@ pub struct Asked {
     pub copies: Option<String>,
     /// The key that signed it.
     pub signer: String,
+    /// The encryption that it asks for: `AES256`.
+    pub encryption: String,
     /// The body, as it came.
     pub body: Bytes,
 }
@@ -187,6 +189,7 @@ async fn answer(
         copies: Some(decoded(header("x-amz-copy-source")).trim_start_matches('/').to_owned())
             .filter(|from| !from.is_empty()),
         signer: signer.split('/').next().unwrap_or_default().to_owned(),
+        encryption: header("x-amz-server-side-encryption").to_owned(),
         body: body.clone(),
     };
     let rule = Arc::clone(&state.rule.lock().unwrap());

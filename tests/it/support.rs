@@ -343,6 +343,19 @@ pub fn python_with(packages: &[&str]) -> PathBuf {
     python
 }
 
+/// Whether what installs the tools of a test is here; if not, that is said aloud.
+pub fn can_install(needed: &str) -> bool {
+    let can = Command::new(needed).arg("--version").output().is_ok();
+    if !can {
+        assert!(
+            std::env::var_os("LOGSMITH_TEST_LANGUAGES").is_none(),
+            "{needed} is not there, and it must be"
+        );
+        eprintln!("skipped: {needed} is not there");
+    }
+    can
+}
+
 /// The folder of real logs, or `None`, said aloud, where it is not there.
 pub fn real_logs() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
