@@ -1,13 +1,12 @@
 //! `logsmith check`: every mistake in a configuration, before any data file opens.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use arrow::datatypes::Schema;
 
 use super::{ConfigArg, Kind, kind_of, read_config, told};
 use crate::bronze;
-use crate::config::{Central, Edge, Mistakes, Surroundings, WrongPlugin};
+use crate::config::{Central, ConfigFiles, Edge, Mistakes, Surroundings, WrongPlugin};
 use crate::table::schema::type_name;
 use crate::tail::overlaps;
 use crate::text::Shown;
@@ -25,7 +24,7 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let file = &args.config.config;
     let text = read_config(file)?;
     match kind_of(&text) {
-        Kind::Edge => check_edge(file, &text),
+        Kind::Edge => check_edge(&ConfigFiles::read(file)?),
         Kind::Central => match Central::parse(file, &text) {
             Ok(central) => check_central(&central).await,
             Err(mistakes) => Ok(tell(&mistakes)),
@@ -40,7 +39,7 @@ fn tell(mistakes: &Mistakes) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn check_edge(file: &Path, text: &str) -> anyhow::Result<ExitCode> {
+fn check_edge(written: &ConfigFiles) -> anyhow::Result<ExitCode> {
     let engine = Engine::try_new(None)?;
     let mut chains = Vec::new();
     let mut open = |plugins: &[PluginSpec]| {
@@ -49,7 +48,7 @@ fn check_edge(file: &Path, text: &str) -> anyhow::Result<ExitCode> {
         chains.push(chain);
         Ok(())
     };
-    let edge = match Edge::parse_with(file, text, Surroundings::Needed, &mut open) {
+    let edge = match Edge::parse_with(written, Surroundings::Needed, &mut open) {
         Ok(edge) => edge,
         Err(mistakes) => return Ok(tell(&mistakes)),
     };

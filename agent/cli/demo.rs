@@ -13,7 +13,7 @@ use arrow::datatypes::Int64Type;
 
 use crate::central;
 use crate::clock::SystemClock;
-use crate::config::{Central, Edge};
+use crate::config::{Central, ConfigFiles, Edge};
 use crate::edge::{self, RunMode};
 use crate::generate::{Plan, Written, generate};
 use crate::query;
@@ -120,7 +120,10 @@ fn lay_out(folder: &Path) -> anyhow::Result<(Edge, Central)> {
     let (edge_file, central_file) = (folder.join("edge.toml"), folder.join("central.toml"));
     std::fs::write(&edge_file, &edge_text)?;
     std::fs::write(&central_file, &central_text)?;
-    Ok((Edge::parse(&edge_file, &edge_text)?, Central::parse(&central_file, &central_text)?))
+    Ok((
+        Edge::parse(&ConfigFiles::alone(&edge_file, &edge_text))?,
+        Central::parse(&central_file, &central_text)?,
+    ))
 }
 
 async fn compact_until(central: Central, is_over: Arc<AtomicBool>) -> Result<(), central::CentralError> {

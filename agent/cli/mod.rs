@@ -36,7 +36,7 @@ use clap::{Parser, Subcommand};
 
 #[cfg(feature = "central")]
 use crate::config::Central;
-use crate::config::Edge;
+use crate::config::{ConfigFiles, Edge};
 use crate::logging;
 use crate::memory;
 use crate::text::ShownLines;
@@ -206,12 +206,12 @@ fn read_config(file: &Path) -> anyhow::Result<String> {
 }
 
 fn edge_config(file: &Path) -> anyhow::Result<Edge> {
-    Ok(Edge::parse(file, &read_config(file)?)?)
+    Ok(Edge::parse(&ConfigFiles::read(file)?)?)
 }
 
 /// For a command that neither reaches the central store nor runs a plugin.
 fn local_config(file: &Path) -> anyhow::Result<Edge> {
-    Ok(Edge::parse_local(file, &read_config(file)?)?)
+    Ok(Edge::parse_local(&ConfigFiles::read(file)?)?)
 }
 
 #[cfg(feature = "central")]

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::environment::Surroundings;
+use super::files::ConfigFiles;
 use super::reader::{Document, Found, Mistakes, Section};
 use super::{is_name, metrics, store};
 use crate::clock::{Day, Timestamp};
@@ -125,9 +126,9 @@ impl Central {
     /// Reads and checks the text of `file`.
     ///
     /// # Errors
-    /// Every mistake, with its line.
+    /// Every mistake, with its place.
     pub fn parse(file: &Path, text: &str) -> Result<Self, Mistakes> {
-        Document::read(file, text, Surroundings::Needed, |doc, root| {
+        Document::read(&ConfigFiles::alone(file, text), Surroundings::Needed, |doc, root| {
             let mut names = HashSet::new();
             let views = root.sections(doc, "view");
             let views: Vec<_> = views.into_iter().map(|section| view(doc, section, &mut names)).collect();

@@ -1,10 +1,11 @@
 //! The agent's configuration.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::environment::Surroundings;
+use super::files::ConfigFiles;
 use super::pipeline::{ChainJudge, Pipeline, pipelines};
 use super::reader::{Document, Found, Mistakes, Section};
 use super::source::{STDIN, Sources, sources};
@@ -19,10 +20,8 @@ use crate::transform::FileOwner;
 /// What `logsmith run` works on, checked.
 #[derive(Clone, Debug)]
 pub struct Edge {
-    /// The file that this was read from.
-    pub file: PathBuf,
-    /// What stood in it.
-    pub text: String,
+    /// What this was read from.
+    pub written: ConfigFiles,
     /// The state folder, absolute.
     pub state_dir: PathBuf,
     /// The name of this host, as rows and landing prefixes carry it.
@@ -66,12 +65,12 @@ pub struct Rhythm {
 }
 
 impl Edge {
-    /// Reads and checks the text of `file`; relative paths are taken from its folder.
+    /// Reads and checks what is written; relative paths are taken from the folder of the main file.
     ///
     /// # Errors
-    /// Every mistake, with its line.
-    pub fn parse(file: &Path, text: &str) -> Result<Self, Mistakes> {
-        Self::parse_with(file, text, Surroundings::Needed, &mut |_| Ok(()))
+    /// Every mistake, with its place.
+    pub fn parse(written: &ConfigFiles) -> Result<Self, Mistakes> {
+        Self::parse_with(written, Surroundings::Needed, &mut |_| Ok(()))
     }
 
     /// Like [`Edge::parse`], for what neither reaches the central store nor runs a plugin: what it would have of the
@@ -79,8 +78,8 @@ impl Edge {
     ///
     /// # Errors
     /// As [`Edge::parse`].
-    pub fn parse_local(file: &Path, text: &str) -> Result<Self, Mistakes> {
-        Self::parse_with(file, text, Surroundings::Local, &mut |_| Ok(()))
+    pub fn parse_local(written: &ConfigFiles) -> Result<Self, Mistakes> {
+        Self::parse_with(written, Surroundings::Local, &mut |_| Ok(()))
     }
 
     /// Like [`Edge::parse`], and hands the plugins of each pipeline to `judge`, whose words become a mistake of the plugin
@@ -89,14 +88,13 @@ impl Edge {
     /// # Errors
     /// As [`Edge::parse`].
     pub fn parse_with(
-        file: &Path,
-        text: &str,
+        written: &ConfigFiles,
         surroundings: Surroundings,
         judge: &mut ChainJudge<'_>,
     ) -> Result<Self, Mistakes> {
-        Document::read(file, text, surroundings, |doc, root| {
+        Document::read(written, surroundings, |doc, root| {
             let section = root.section(doc, "agent");
-            let agent = agent(doc, section);
+            let agent = agent(doc, written, section);
             let mut upload_pace = Pace::default();
             let central = match root.section(doc, "central") {
                 None => Some(None),
@@ -126,8 +124,6 @@ impl Edge {
                 }
             }
             Some(Self {
-                file: file.to_owned(),
-                text: text.to_owned(),
                 central: central?,
                 upload_pace,
                 metrics: metrics?,
@@ -140,10 +136,9 @@ impl Edge {
     }
 }
 
-fn agent<'a>(doc: &mut Document<'a>, section: Option<Section<'a>>) -> Option<Edge> {
+fn agent<'a>(doc: &mut Document<'a>, written: &ConfigFiles, section: Option<Section<'a>>) -> Option<Edge> {
     let mut edge = Edge {
-        file: PathBuf::new(),
-        text: String::new(),
+        written: written.clone(),
         state_dir: PathBuf::from("/var/lib/logsmith"),
         host: String::new(),
         disk_budget_bytes: 2_000_000_000,

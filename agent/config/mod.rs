@@ -1,8 +1,9 @@
-//! Configuration: a file is read whole, every mistake in it is told at once, and what comes out is checked.
+//! Configuration: its files are read whole, every mistake in them is told at once, and what comes out is checked.
 
 pub mod central;
 pub mod edge;
 mod environment;
+mod files;
 mod globs;
 mod limits;
 mod multiline;
@@ -17,6 +18,7 @@ use crate::store::{Place, StoreOptions};
 pub use central::{Central, Days, Rename, Retention, Running, View};
 pub use edge::{Edge, Rhythm};
 pub use environment::Surroundings;
+pub use files::{ConfigFiles, Part, Unreadable};
 pub use pipeline::{Pipeline, WrongPlugin};
 pub use reader::{Mistake, Mistakes};
 pub use restart::needs_restart;

@@ -11,6 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::environment::{Surroundings, substitute};
+use super::files::{ConfigFiles, Part, merge, shifted};
 use crate::secrets::Secrets;
 use crate::text::{Shown, ShownLines};
 
@@ -24,6 +25,8 @@ pub struct Mistake {
     pub file: PathBuf,
     /// Line, from 1 on.
     pub line: usize,
+    /// Column, from 1 on, in characters.
+    pub column: usize,
     /// The key, written with dots and indexes: `pipeline[0].plugin`. Empty for the file as a whole.
     pub key: String,
     /// What is wrong and what to write.
@@ -32,7 +35,7 @@ pub struct Mistake {
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: ", Shown(self.file.display()), self.line)?;
+        write!(f, "{}:{}:{}: ", Shown(self.file.display()), self.line, self.column)?;
         if !self.key.is_empty() {
             write!(f, "{}: ", Shown(&self.key))?;
         }
@@ -45,32 +48,37 @@ impl fmt::Display for Mistake {
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Mistakes(pub Vec<Mistake>);
 
-/// The file being read, and the mistakes found so far.
+/// The files being read, and the mistakes found so far. A place in them is a byte of all texts together.
 #[derive(Debug)]
 pub(super) struct Document<'a> {
-    file: &'a Path,
-    text: &'a str,
+    written: &'a ConfigFiles,
     mistakes: Vec<Mistake>,
     secrets: Secrets,
 }
 
 impl<'a> Document<'a> {
-    /// Parses `text`, hands the top-level section to `read`, and returns what it made if nothing was wrong.
+    /// Parses all parts, hands the top-level section to `read`, and returns what it made if nothing was wrong.
     pub(super) fn read<T>(
-        file: &'a Path,
-        text: &'a str,
+        written: &'a ConfigFiles,
         surroundings: Surroundings,
         read: impl FnOnce(&mut Document<'a>, &mut Section<'a>) -> Option<T>,
     ) -> Result<T, Mistakes> {
-        let mut document = Document { file, text, mistakes: Vec::new(), secrets: Secrets::default() };
-        let (parsed, errors) = DeTable::parse_recoverable(text);
-        for error in errors {
-            let at = error.span().map_or(0, |span| span.start);
-            document.mistake(at, "", error.message().to_owned());
+        let mut document = Document { written, mistakes: Vec::new(), secrets: Secrets::default() };
+        let mut tables = Vec::new();
+        for (base, part) in document.parts() {
+            let (parsed, errors) = DeTable::parse_recoverable(&part.text);
+            for error in errors {
+                let at = error.span().map_or(0, |span| span.start);
+                document.mistake(base + at, "", error.message().to_owned());
+            }
+            tables.push(shifted(parsed.into_inner(), base));
         }
-        let mut parsed = parsed.into_inner();
         let is_toml = document.mistakes.is_empty();
+        let mut parsed = DeTable::new();
         if is_toml {
+            for table in tables {
+                merge(&mut document, &mut parsed, table, "");
+            }
             substitute(&mut document, surroundings, &mut parsed, "");
         }
         let mut root = Section::new(String::new(), 0, parsed);
@@ -86,18 +94,46 @@ impl<'a> Document<'a> {
         match made {
             Some(made) if document.mistakes.is_empty() => Ok(made),
             _ => {
-                document.mistakes.sort_by_key(|mistake| mistake.line);
+                let order: Vec<_> = written.parts().map(|part| &part.file).collect();
+                document.mistakes.sort_by_key(|mistake| {
+                    (order.iter().position(|file| **file == mistake.file), mistake.line)
+                });
                 Err(Mistakes(document.mistakes))
             }
         }
     }
 
-    /// Notes a mistake at a byte of the file.
-    pub(super) fn mistake(&mut self, at: usize, key: &str, reason: String) {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        self.mistakes.push(Mistake {
-            file: self.file.to_owned(),
+    /// The parts, each with the place at which it begins.
+    fn parts(&self) -> impl Iterator<Item = (usize, &'a Part)> + use<'a> {
+        self.written.parts().scan(0, |next, part| {
+            let base = *next;
+            // A mistake may be that a text ends.
+            *next += part.text.len() + 1;
+            Some((base, part))
+        })
+    }
+
+    /// The file, line and column of a place.
+    pub(super) fn place(&self, at: usize) -> Place<'a> {
+        let last = self.parts().take_while(|(base, _)| *base <= at).last();
+        let (base, part) = last.unwrap_or((0, &self.written.main));
+        let before = part.text.get(..at - base).unwrap_or(&part.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let in_line = before.get(line_start..).unwrap_or_default();
+        Place {
+            file: &part.file,
             line: 1 + before.matches('\n').count(),
+            column: 1 + in_line.chars().count(),
+        }
+    }
+
+    /// Notes a mistake at a place.
+    pub(super) fn mistake(&mut self, at: usize, key: &str, reason: String) {
+        let Place { file, line, column } = self.place(at);
+        self.mistakes.push(Mistake {
+            file: file.to_owned(),
+            line,
+            column,
             key: key.to_owned(),
             reason: self.secrets.mask(&reason),
         });
@@ -113,9 +149,15 @@ impl<'a> Document<'a> {
         &self.secrets
     }
 
-    /// `path`, taken from the folder of the configuration file where it is relative; without `.` and `..`.
+    /// `path`, taken from the folder of the main file where it is relative; without `.` and `..`.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
-        let folder = self.file.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new("."));
+        let folder = self
+            .written
+            .main
+            .file
+            .parent()
+            .filter(|folder| *folder != Path::new(""))
+            .unwrap_or(Path::new("."));
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let joined = folder.join(path);
         let absolute = std::path::absolute(&joined).unwrap_or(joined);
@@ -127,6 +169,20 @@ impl<'a> Document<'a> {
             }
         }
         clean
+    }
+}
+
+/// Where something stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    file: &'a Path,
+    line: usize,
+    column: usize,
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", Shown(self.file.display()), self.line, self.column)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use toml::{Table, Value};
 
-/// What differs between two texts of a configuration beside the plugins of pipelines that are in both, in words.
-pub fn needs_restart(was: &str, is: &str) -> Vec<String> {
-    // Whoever asks has read both without a mistake.
-    let [was, is] = [was, is].map(|text| text.parse::<Table>().unwrap_or_default());
+use super::files::ConfigFiles;
+
+/// What differs between two states of a configuration beside the plugins of pipelines that are in both, in words.
+pub fn needs_restart(was: &ConfigFiles, is: &ConfigFiles) -> Vec<String> {
+    let [was, is] = [was, is].map(merged);
     let mut others = Vec::new();
     for (key, name) in
         [("agent", "[agent]"), ("central", "[central]"), ("metrics", "[metrics]"), ("source", "[[source]]")]
@@ -29,6 +30,26 @@ pub fn needs_restart(was: &str, is: &str) -> Vec<String> {
     others
 }
 
+/// All parts as one table.
+fn merged(written: &ConfigFiles) -> Table {
+    // Whoever asks has read them without a mistake.
+    let parts = written.parts().map(|part| part.text.parse::<Table>().unwrap_or_default());
+    parts.fold(Table::new(), |mut all, part| {
+        add(&mut all, part);
+        all
+    })
+}
+
+fn add(all: &mut Table, part: Table) {
+    for (key, value) in part {
+        match (all.get_mut(&key), value) {
+            (Some(Value::Array(all)), Value::Array(more)) => all.extend(more),
+            (Some(Value::Table(all)), Value::Table(more)) => add(all, more),
+            (_, value) => drop(all.insert(key, value)),
+        }
+    }
+}
+
 /// Whose the files of plugins must be is asked whenever they are opened.
 fn without_owner(section: Option<&Value>) -> Option<Value> {
     let mut section = section.cloned();
@@ -50,10 +71,14 @@ fn pipelines(config: &Table) -> Vec<(String, Option<Value>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]
     fn plugins_are_taken_and_all_else_is_told() {
+        let alone = |text: &str| ConfigFiles::alone(Path::new("edge.toml"), text);
+        let needs_restart = |was: &str, is: &str| needs_restart(&alone(was), &alone(is));
         let was = "[agent]\nhost = \"a\"\n[[source]]\nname = \"s\"\n[[pipeline]]\nname = \"p\"\nplugin = \"builtin:json\"\n";
         let none: [&str; 0] = [];
         assert_eq!(needs_restart(was, was), none);

@@ -3,7 +3,6 @@
 //! Of a changed configuration the plugins of pipelines that run are taken; anything else needs a restart, and is told. A
 //! configuration with mistakes changes nothing.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use super::notes::{About, CONFIGURATION, Note, Noted};
 use super::offer::{Offer, Offers};
 use super::settle::Settling;
 use crate::bronze;
-use crate::config::{Edge, needs_restart};
+use crate::config::{ConfigFiles, Edge, needs_restart};
 use crate::memory;
 use crate::state::folder;
 use crate::transform::{CacheFolder, Chain, Engine, PluginError, PluginSource, PluginSpec, Sha256};
@@ -28,9 +27,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// What is watched.
 #[derive(Debug)]
 pub(super) struct Reload {
-    file: PathBuf,
     /// The configuration that the agent was started with.
-    text: String,
+    written: ConfigFiles,
     settling: Settling,
     pipelines: Vec<Watched>,
     engine: Engine,
@@ -60,9 +58,8 @@ impl Reload {
             offers: Arc::default(),
         };
         Self {
-            file: edge.file.clone(),
-            text: edge.text.clone(),
-            settling: Settling::unknown(&edge.file),
+            written: edge.written.clone(),
+            settling: Settling::configuration(&edge.written.main.file),
             pipelines: edge.pipelines.iter().map(watched).collect(),
             engine,
             state_dir: edge.state_dir.clone(),
@@ -133,8 +130,8 @@ impl Reload {
 
     /// The configuration as it stands, unless it has mistakes. What of it needs a restart is told.
     fn configured(&self, note: &mut Note) -> Option<Edge> {
-        let read = fs::read_to_string(&self.file).map_err(|error| error.to_string());
-        let parsed = read.and_then(|text| Edge::parse(&self.file, &text).map_err(|error| error.to_string()));
+        let read = ConfigFiles::read(&self.written.main.file).map_err(|error| error.to_string());
+        let parsed = read.and_then(|written| Edge::parse(&written).map_err(|error| error.to_string()));
         let edge = match parsed {
             Ok(edge) => edge,
             Err(mistakes) => {
@@ -144,7 +141,7 @@ impl Reload {
                 return None;
             }
         };
-        let others = needs_restart(&self.text, &edge.text);
+        let others = needs_restart(&self.written, &edge.written);
         if others.is_empty() {
             note.clear();
         } else {
@@ -153,7 +150,7 @@ impl Reload {
                 warn!("the configuration has changed, and {needed}");
             }
         }
-        if edge.text != self.text {
+        if edge.written != self.written {
             info!("the configuration was read again");
         }
         Some(edge)

@@ -4,29 +4,28 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// A file that is looked at again and again.
+use crate::config::ConfigFiles;
+
+/// A file, or all of a configuration, that is looked at again and again.
 #[derive(Debug)]
 pub(super) struct Settling {
     path: PathBuf,
-    /// As it was when it was last taken.
-    taken: Stamp,
+    /// Which files belong to it now.
+    files: fn(&Path) -> Vec<PathBuf>,
+    /// As it was when it was last taken, if that is known.
+    taken: Option<Stamps>,
     /// As it was at the last look.
-    seen: Stamp,
+    seen: Option<Stamps>,
 }
+
+/// Files, and the state of each.
+type Stamps = Vec<(PathBuf, Stamp)>;
 
 /// What tells one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stamp {
-    /// Unlike any.
-    Unknown,
     Missing,
-    There {
-        device: u64,
-        inode: u64,
-        bytes: u64,
-        written: (i64, i64),
-        changed: (i64, i64),
-    },
+    There { device: u64, inode: u64, bytes: u64, written: (i64, i64), changed: (i64, i64) },
 }
 
 impl Stamp {
@@ -47,21 +46,31 @@ impl Stamp {
 impl Settling {
     /// The file at `path`, which is taken as it stands after this.
     pub(super) fn taken(path: &Path) -> Self {
-        let stamp = Stamp::of(path);
-        Self { path: path.to_owned(), taken: stamp, seen: stamp }
+        let mut file = Self { files: |path| vec![path.to_owned()], ..Self::configuration(path) };
+        let stamps = Some(file.stamps());
+        (file.taken, file.seen) = (stamps.clone(), stamps);
+        file
     }
 
-    /// The file at `path`, of which nobody knows how it was when it was taken.
-    pub(super) fn unknown(path: &Path) -> Self {
-        Self { path: path.to_owned(), taken: Stamp::Unknown, seen: Stamp::Unknown }
+    /// The configuration of which `path` is the main file; nobody knows how it was when it was taken.
+    pub(super) fn configuration(path: &Path) -> Self {
+        Self { path: path.to_owned(), files: ConfigFiles::paths, taken: None, seen: None }
+    }
+
+    fn stamps(&self) -> Stamps {
+        let stamped = |file: PathBuf| {
+            let stamp = Stamp::of(&file);
+            (file, stamp)
+        };
+        (self.files)(&self.path).into_iter().map(stamped).collect()
     }
 
     /// Looks at the file. Answers whether it is another than was taken, and as it was at the last look, so that nobody is
     /// writing it; it counts as taken then.
     pub(super) fn has_settled(&mut self) -> bool {
-        let now = Stamp::of(&self.path);
-        let rests = std::mem::replace(&mut self.seen, now) == now;
-        rests && std::mem::replace(&mut self.taken, now) != now
+        let now = Some(self.stamps());
+        let rests = std::mem::replace(&mut self.seen, now.clone()) == now;
+        rests && std::mem::replace(&mut self.taken, now.clone()) != now
     }
 }
 

@@ -62,25 +62,25 @@ colour = "red"
     .unwrap();
     let said = fail(&mut host.edge(&["check"]));
     let wanted = [
-        "edge.toml:2: agent.state_dir: is of type integer; write a string",
-        "edge.toml:3: agent.disk_budget: write a size like",
-        "edge.toml:4: agent.colour: is not known here; known are",
-        "edge.toml:7: central.url: ftp://somewhere: scheme `ftp` is not served; write file, s3, gs or az",
-        "edge.toml:11: source[0].include[0]:",
-        "edge.toml:12: source[0].start_at: write \"beginning\" or \"end\"",
-        "edge.toml:16: source[1].include: is of type string; write a list of strings",
-        "edge.toml:18: source[2].include: names no file",
-        "edge.toml:24: source[3].syslog[0]: `localhost:1` is no address",
-        "edge.toml:29: source[4].journal.priority: `loud` is no priority; write one of emerg, alert",
-        "edge.toml:30: source[4].journal.unit: is not known here",
-        "edge.toml:33: pipeline[0].name: `a b`: write letters, digits and _ only",
-        "edge.toml:34: pipeline[0].sources[0]: there is no source `wbe`; there are app, log, net, none, web",
+        "edge.toml:2:13: agent.state_dir: is of type integer; write a string",
+        "edge.toml:3:15: agent.disk_budget: write a size like",
+        "edge.toml:4:1: agent.colour: is not known here; known are",
+        "edge.toml:7:7: central.url: ftp://somewhere: scheme `ftp` is not served; write file, s3, gs or az",
+        "edge.toml:11:12: source[0].include[0]:",
+        "edge.toml:12:12: source[0].start_at: write \"beginning\" or \"end\"",
+        "edge.toml:16:11: source[1].include: is of type string; write a list of strings",
+        "edge.toml:18:1: source[2].include: names no file",
+        "edge.toml:24:11: source[3].syslog[0]: `localhost:1` is no address",
+        "edge.toml:29:12: source[4].journal.priority: `loud` is no priority; write one of emerg, alert",
+        "edge.toml:30:1: source[4].journal.unit: is not known here",
+        "edge.toml:33:8: pipeline[0].name: `a b`: write letters, digits and _ only",
+        "edge.toml:34:12: pipeline[0].sources[0]: there is no source `wbe`; there are app, log, net, none, web",
         "pipeline[0].plugin: is missing; write",
-        "edge.toml:38: pipeline[1].plugin: there is no built-in plugin `jsonn`, only: access, ",
-        "edge.toml:42: pipeline[2].plugin: builtin:json refuses its configuration: `levels`: unknown field `levels`",
-        "edge.toml:47: pipeline[3].plugin: cannot read the plugin",
+        "edge.toml:38:10: pipeline[1].plugin: there is no built-in plugin `jsonn`, only: access, ",
+        "edge.toml:42:10: pipeline[2].plugin: builtin:json refuses its configuration: `levels`: unknown field `levels`",
+        "edge.toml:47:10: pipeline[3].plugin: cannot read the plugin",
         "No such file or directory",
-        "edge.toml:48: pipeline[3].colour: is not known here",
+        "edge.toml:48:1: pipeline[3].colour: is not known here",
         "18 mistakes",
     ];
     for line in wanted {
@@ -194,7 +194,7 @@ fn a_key_written_twice_is_one_mistake() {
     let host = Host::new("builtin:json");
     host.edit(|edge| edge.replace("[agent]", "[agent]\ndisk_budget = \"2GB\"\ndisk_budget = \"1GB\""));
     let said = fail(&mut host.edge(&["check"]));
-    assert!(said.contains("edge.toml:3: duplicate key"), "{said}");
+    assert!(said.contains("edge.toml:3:1: duplicate key"), "{said}");
     assert!(said.ends_with("1 mistake\n"), "{said}");
 }
 

@@ -45,6 +45,7 @@ mod multiline;
 mod owned;
 mod pace;
 mod package;
+mod parts;
 mod plugins;
 mod policy;
 mod power_loss;

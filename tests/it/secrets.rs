@@ -99,14 +99,14 @@ config = { where = 'line != "${ALSO_GONE} $${text} ${LEVEL:-info}"' }
     .unwrap();
     let said = fail(host.edge(&["check"]).env("CREDENTIALS_DIRECTORY", host.path("")));
     let wanted = [
-        "edge.toml:3: agent.host: the environment variable `NOWHERE` is not set; where the text is meant, write `$${NOWHERE}`",
-        "edge.toml:4: agent.disk_budget: `${credential:size}` would be shown",
-        "edge.toml:7: central.url: a `${` begins no name; write ${NAME}, ${credential:NAME}",
-        "edge.toml:9: central.options.aws_access_key_id: `../key` is no name of a credential",
-        "edge.toml:10: central.options.aws_secret_access_key: the credential `nowhere` cannot be read: ",
-        "edge.toml:14: source[0].include[1]: the environment variable `GONE` is not set",
-        "edge.toml:14: source[0].include[2]: a `${` begins no name",
-        "edge.toml:19: pipeline[0].config.where: the environment variable `ALSO_GONE` is not set",
+        "edge.toml:3:8: agent.host: the environment variable `NOWHERE` is not set; where the text is meant, write `$${NOWHERE}`",
+        "edge.toml:4:15: agent.disk_budget: `${credential:size}` would be shown",
+        "edge.toml:7:7: central.url: a `${` begins no name; write ${NAME}, ${credential:NAME}",
+        "edge.toml:9:21: central.options.aws_access_key_id: `../key` is no name of a credential",
+        "edge.toml:10:25: central.options.aws_secret_access_key: the credential `nowhere` cannot be read: ",
+        "edge.toml:14:36: source[0].include[1]: the environment variable `GONE` is not set",
+        "edge.toml:14:58: source[0].include[2]: a `${` begins no name",
+        "edge.toml:19:20: pipeline[0].config.where: the environment variable `ALSO_GONE` is not set",
     ];
     for line in wanted {
         assert!(said.contains(line), "`{line}` is not in:\n{said}");
