@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::environment::Surroundings;
 use super::files::ConfigFiles;
-use super::reader::{Document, Found, Mistakes, Section};
+use super::mistake::Mistakes;
+use super::reader::{Document, Found, Section};
 use super::{is_name, metrics, store};
 use crate::clock::{Day, Timestamp};
 use crate::metrics::Address;

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::environment::Surroundings;
 use super::files::ConfigFiles;
+use super::mistake::Mistakes;
 use super::pipeline::{ChainJudge, Pipeline, pipelines};
-use super::reader::{Document, Found, Mistakes, Section};
+use super::reader::{Document, Found, Section};
 use super::source::{STDIN, Sources, sources};
 use super::{is_name, metrics, store};
 use crate::feed::{Feed, FeedKind};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
+use super::excerpt::Extent;
 use super::reader::Document;
 
 /// systemd hands over no larger one.
@@ -80,6 +81,16 @@ impl Use {
             Some(_) => Self::Plugin,
             None => Self::Shown,
         }
+    }
+}
+
+/// How much is shown of the line in which a mistake in this key is. What is no TOML, which has no key, may be anything, and
+/// an address may hold a password.
+pub(super) fn extent(key: &str) -> Extent {
+    let may_hold_secrets = matches!(key, "" | "central") || key.split('.').next_back() == Some("url");
+    match may_hold_secrets || Use::of(key) != Use::Shown {
+        true => Extent::Keys,
+        false => Extent::Value,
     }
 }
 

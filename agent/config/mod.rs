@@ -3,9 +3,11 @@
 pub mod central;
 pub mod edge;
 mod environment;
+mod excerpt;
 mod files;
 mod globs;
 mod limits;
+mod mistake;
 mod multiline;
 pub mod pipeline;
 mod reader;
@@ -19,8 +21,8 @@ pub use central::{Central, Days, Rename, Retention, Running, View};
 pub use edge::{Edge, Rhythm};
 pub use environment::Surroundings;
 pub use files::{ConfigFiles, Part, Unreadable};
+pub use mistake::{Mistake, Mistakes};
 pub use pipeline::{Pipeline, WrongPlugin};
-pub use reader::{Mistake, Mistakes};
 pub use restart::needs_restart;
 pub use source::STDIN;
 

@@ -10,43 +10,15 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::environment::{Surroundings, substitute};
+use super::environment::{Surroundings, extent, substitute};
+use super::excerpt::Excerpt;
 use super::files::{ConfigFiles, Part, merge, shifted};
+use super::mistake::{Mistake, Mistakes};
 use crate::secrets::Secrets;
-use crate::text::{Shown, ShownLines};
+use crate::text::Shown;
 
 /// The longest time that a key may say.
 const DURATION_MAX: Duration = Duration::from_hours(3_650 * 24);
-
-/// One mistake in a configuration file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// The file.
-    pub file: PathBuf,
-    /// Line, from 1 on.
-    pub line: usize,
-    /// Column, from 1 on, in characters.
-    pub column: usize,
-    /// The key, written with dots and indexes: `pipeline[0].plugin`. Empty for the file as a whole.
-    pub key: String,
-    /// What is wrong and what to write.
-    pub reason: String,
-}
-
-impl fmt::Display for Mistake {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: ", Shown(self.file.display()), self.line, self.column)?;
-        if !self.key.is_empty() {
-            write!(f, "{}: ", Shown(&self.key))?;
-        }
-        write!(f, "{}", ShownLines(&self.reason))
-    }
-}
-
-/// All mistakes of a configuration, one a line.
-#[derive(Debug, thiserror::Error)]
-#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
-pub struct Mistakes(pub Vec<Mistake>);
 
 /// The files being read, and the mistakes found so far. A place in them is a byte of all texts together.
 #[derive(Debug)]
@@ -113,11 +85,17 @@ impl<'a> Document<'a> {
         })
     }
 
-    /// The file, line and column of a place.
-    pub(super) fn place(&self, at: usize) -> Place<'a> {
+    /// The part in which a place is, and the byte of its text.
+    fn part(&self, at: usize) -> (&'a Part, usize) {
         let last = self.parts().take_while(|(base, _)| *base <= at).last();
         let (base, part) = last.unwrap_or((0, &self.written.main));
-        let before = part.text.get(..at - base).unwrap_or(&part.text);
+        (part, at - base)
+    }
+
+    /// The file, line and column of a place.
+    pub(super) fn place(&self, at: usize) -> Place<'a> {
+        let (part, at) = self.part(at);
+        let before = part.text.get(..at).unwrap_or(&part.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let in_line = before.get(line_start..).unwrap_or_default();
         Place {
@@ -130,12 +108,17 @@ impl<'a> Document<'a> {
     /// Notes a mistake at a place.
     pub(super) fn mistake(&mut self, at: usize, key: &str, reason: String) {
         let Place { file, line, column } = self.place(at);
+        let (part, byte) = self.part(at);
+        // What is missing at the top stands nowhere.
+        let stands_there = at > 0 || part.text.starts_with(key);
+        let excerpt = stands_there.then(|| Excerpt::of(&part.text, byte, extent(key))).flatten();
         self.mistakes.push(Mistake {
             file: file.to_owned(),
             line,
             column,
             key: key.to_owned(),
             reason: self.secrets.mask(&reason),
+            excerpt,
         });
     }
 

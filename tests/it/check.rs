@@ -90,6 +90,28 @@ colour = "red"
 }
 
 #[test]
+fn the_line_of_a_mistake_is_shown_with_a_mark_below() {
+    let host = Host::new("builtin:json");
+    host.edit(|edge| {
+        let edge = edge.replace("\"100ms\"", "\"soon\"  # a remark");
+        edge.replace("[[source]]\n", "[[source]]\n\tcolour = \"red\"\n") + "\n[[pipeline]]\nname = \"b\"\n"
+    });
+    let said = fail(&mut host.edge(&["check"]));
+    let wanted = [
+        "500ms\", \"60s\" or \"5min\"\n    4 | bronze_interval = \"soon\"\n      |                   ^\n",
+        "last_line_timeout, line_bytes_max, multiline, name, self, start_at, syslog\n   11 |     colour = \"…\"\n      |     ^\n",
+        "or a path to a .wasm file\n   20 | [[pipeline]]\n      | ^\n",
+    ];
+    for line in wanted {
+        assert!(said.contains(line), "`{line}` is not in:\n{said}");
+    }
+    assert!(fail(&mut host.edge(&["run"])).contains(wanted[0]), "run does not show it");
+    host.edit(|edge| edge.replace("silver_interval = \"200ms\"", "silver_interval = 9s"));
+    let said = fail(&mut host.edge(&["check"]));
+    assert!(said.contains("\n    5 | silver_interval = …\n      |                   ^\n"), "{said}");
+}
+
+#[test]
 fn a_right_configuration_shows_the_columns_of_its_plugins() {
     let host = Host::new("builtin:json");
     let said = succeed(&mut host.edge(&["check"]));

@@ -137,6 +137,34 @@ fn no_mistake_shows_a_value() {
 }
 
 #[test]
+fn no_mistake_shows_a_secret_that_stands_in_its_line() {
+    let host = Host::new("builtin:json");
+    let lines = [
+        "central = { url = \"ftp://a\", options = { aws_secret_access_key = \"SECRET\" } }",
+        "central = { options = { aws_secret_access_key = \"SECRET\" }, url = 7 }",
+        "central = { url = \"s3://key:SECRET@bucket/\" }",
+        "central = \"s3://key:SECRET@bucket/\"",
+        "central = { url = \"file:///lake\", password = \"SECRET\" }",
+        "central = { url = \"s3://bucket\", options = { aws_allow_http = [\"SECRET\"] } }",
+        "central = { url = \"s3://bucket\", options = \"SECRET\" }",
+        "central = { url = \"s3://bucket\", options = { key = \"SECRET }",
+        "central = { url = \"s3://bucket\", options = { key = SECRET } }",
+        "central = { url = \"s3://bucket\", options = { key = \"\"\"\nSECRET \\q\n\"\"\" } }",
+        "password = 'SECRET'",
+        "SECRET",
+        "metrics = { listen = 'here' } # SECRET",
+    ];
+    for line in lines {
+        host.configure("builtin:json", "");
+        host.leave_central();
+        host.edit(|edge| format!("{}\n{edge}", line.replace("SECRET", SECRET)));
+        let said = fail(&mut host.edge(&["check"]));
+        assert!(!said.contains(SECRET), "{line}: {said}");
+        assert!(said.contains(" mistake"), "{line}: {said}");
+    }
+}
+
+#[test]
 fn a_changed_configuration_is_read_with_its_variables() {
     let host = Host::new("builtin:json");
     let then = "[[pipeline.then]]\nplugin = \"builtin:filter\"\n[pipeline.then.config]\n";
