@@ -6,9 +6,9 @@ use arrow::datatypes::Schema;
 
 use super::{ConfigArg, Kind, kind_of, read_config, told};
 use crate::bronze;
-use crate::config::{Central, ConfigFiles, Edge, Mistakes, Surroundings, WrongPlugin};
+use crate::config::{Central, ConfigFiles, Edge, Explained, Mistakes, Surroundings, WrongPlugin, explain};
 use crate::table::schema::type_name;
-use crate::tail::overlaps;
+use crate::tail::{named_files, overlaps};
 use crate::text::Shown;
 #[cfg(feature = "central")]
 use crate::text::ShownLines;
@@ -18,13 +18,20 @@ use crate::transform::{Chain, ChainError, Engine, PluginSpec};
 pub(super) struct Args {
     #[command(flatten)]
     config: ConfigArg,
+    /// Print what holds, too: each key of the agent's configuration with its value and where that comes from, and the
+    /// files that sources name now.
+    #[arg(long)]
+    explain: bool,
 }
 
 pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let file = &args.config.config;
     let text = read_config(file)?;
     match kind_of(&text) {
-        Kind::Edge => check_edge(&ConfigFiles::read(file)?),
+        Kind::Edge => check_edge(&ConfigFiles::read(file)?, args.explain),
+        Kind::Central if args.explain => {
+            anyhow::bail!("--explain is for an agent's configuration; {} is a central job's", file.display())
+        }
         Kind::Central => match Central::parse(file, &text) {
             Ok(central) => check_central(&central).await,
             Err(mistakes) => Ok(tell(&mistakes)),
@@ -39,7 +46,7 @@ fn tell(mistakes: &Mistakes) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn check_edge(written: &ConfigFiles) -> anyhow::Result<ExitCode> {
+fn check_edge(written: &ConfigFiles, is_explained: bool) -> anyhow::Result<ExitCode> {
     let engine = Engine::try_new(None)?;
     let mut chains = Vec::new();
     let mut open = |plugins: &[PluginSpec]| {
@@ -65,11 +72,28 @@ fn check_edge(written: &ConfigFiles) -> anyhow::Result<ExitCode> {
         }
         print_columns(chain.output_schema());
     }
+    if is_explained {
+        print_explained(written, &edge)?;
+    }
     for overlap in overlaps(&edge.sources) {
         eprintln!("warning: {overlap}");
     }
     println!("ok");
     Ok(ExitCode::SUCCESS)
+}
+
+fn print_explained(written: &ConfigFiles, edge: &Edge) -> anyhow::Result<()> {
+    for Explained { key, value, origin } in explain(written)? {
+        println!("{:<60} {}", Shown(format!("{key} = {value}")), Shown(origin));
+    }
+    for source in &edge.sources {
+        let files = named_files(source);
+        println!("source {} names {} files now", source.name, files.len());
+        for file in files {
+            println!("  {}", Shown(file.display()));
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn print_columns(columns: &Schema) {

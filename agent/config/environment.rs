@@ -84,6 +84,27 @@ impl Use {
     }
 }
 
+/// Whether the key is one of a store's options, which are shown nowhere.
+pub(super) fn is_option(key: &str) -> bool {
+    Use::of(key) == Use::Options
+}
+
+/// What `text` names of the process's surroundings, in words.
+pub(super) fn references(text: &str) -> Vec<String> {
+    let mut named = Vec::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("${") {
+        rest = behind;
+        let reference = behind.split_once('}').and_then(|(name, _)| Reference::parse(name));
+        match reference.filter(|_| !before.ends_with('$')) {
+            Some(Reference::Variable(name)) => named.push(format!("environment variable {name}")),
+            Some(Reference::Credential(name)) => named.push(format!("credential {name}")),
+            None => {}
+        }
+    }
+    named
+}
+
 /// How much is shown of the line in which a mistake in this key is. What is no TOML, which has no key, may be anything, and
 /// an address may hold a password.
 pub(super) fn extent(key: &str) -> Extent {

@@ -35,22 +35,9 @@ impl<'a> Document<'a> {
         surroundings: Surroundings,
         read: impl FnOnce(&mut Document<'a>, &mut Section<'a>) -> Option<T>,
     ) -> Result<T, Mistakes> {
-        let mut document = Document { written, mistakes: Vec::new(), secrets: Secrets::default() };
-        let mut tables = Vec::new();
-        for (base, part) in document.parts() {
-            let (parsed, errors) = DeTable::parse_recoverable(&part.text);
-            for error in errors {
-                let at = error.span().map_or(0, |span| span.start);
-                document.mistake(base + at, "", error.message().to_owned());
-            }
-            tables.push(shifted(parsed.into_inner(), base));
-        }
+        let (mut document, mut parsed) = Self::parsed(written);
         let is_toml = document.mistakes.is_empty();
-        let mut parsed = DeTable::new();
         if is_toml {
-            for table in tables {
-                merge(&mut document, &mut parsed, table, "");
-            }
             substitute(&mut document, surroundings, &mut parsed, "");
         }
         let mut root = Section::new(String::new(), 0, parsed);
@@ -65,14 +52,44 @@ impl<'a> Document<'a> {
         };
         match made {
             Some(made) if document.mistakes.is_empty() => Ok(made),
-            _ => {
-                let order: Vec<_> = written.parts().map(|part| &part.file).collect();
-                document.mistakes.sort_by_key(|mistake| {
-                    (order.iter().position(|file| **file == mistake.file), mistake.line)
-                });
-                Err(Mistakes(document.mistakes))
+            _ => Err(document.into_mistakes()),
+        }
+    }
+
+    /// All parts as one table, as they are written.
+    pub(super) fn merged(written: &'a ConfigFiles) -> Result<(Document<'a>, DeTable<'a>), Mistakes> {
+        let (document, parsed) = Self::parsed(written);
+        match document.mistakes.is_empty() {
+            true => Ok((document, parsed)),
+            false => Err(document.into_mistakes()),
+        }
+    }
+
+    fn parsed(written: &'a ConfigFiles) -> (Document<'a>, DeTable<'a>) {
+        let mut document = Document { written, mistakes: Vec::new(), secrets: Secrets::default() };
+        let mut tables = Vec::new();
+        for (base, part) in document.parts() {
+            let (parsed, errors) = DeTable::parse_recoverable(&part.text);
+            for error in errors {
+                let at = error.span().map_or(0, |span| span.start);
+                document.mistake(base + at, "", error.message().to_owned());
+            }
+            tables.push(shifted(parsed.into_inner(), base));
+        }
+        let mut parsed = DeTable::new();
+        if document.mistakes.is_empty() {
+            for table in tables {
+                merge(&mut document, &mut parsed, table, "");
             }
         }
+        (document, parsed)
+    }
+
+    fn into_mistakes(mut self) -> Mistakes {
+        let order: Vec<_> = self.written.parts().map(|part| &part.file).collect();
+        self.mistakes
+            .sort_by_key(|mistake| (order.iter().position(|file| **file == mistake.file), mistake.line));
+        Mistakes(self.mistakes)
     }
 
     /// The parts, each with the place at which it begins.
@@ -404,7 +421,8 @@ fn wrong_kind(doc: &mut Document<'_>, key: &str, at: usize, found: &DeValue<'_>,
     doc.mistake(at, key, format!("is of type {}; write {wanted}", found.type_str()));
 }
 
-fn to_json(value: DeValue<'_>) -> Result<serde_json::Value, String> {
+/// A value as JSON.
+pub(super) fn to_json(value: DeValue<'_>) -> Result<serde_json::Value, String> {
     use serde_json::Value;
     Ok(match value {
         DeValue::String(text) => Value::from(text.into_owned()),

@@ -76,7 +76,7 @@ pub use encoding::{Encoding, EncodingError};
 pub use identity::{Fingerprint, Window};
 pub use members::Damage;
 pub use multiline::{Multiline, Rule, RuleError};
-pub use overlap::{Overlap, overlaps};
+pub use overlap::{Overlap, named_files, overlaps};
 pub use passed::passed_over;
 pub use positions::{FileKey, FileRecord, Positions, Told};
 pub use scan::ScanReport;

@@ -33,17 +33,23 @@ impl fmt::Display for Overlap {
     }
 }
 
+/// The files on disk that a source names, by path.
+pub fn named_files(source: &Source) -> Vec<PathBuf> {
+    let mut walk = Walk::default();
+    source.include.iter().for_each(|glob| glob.walk(&mut walk));
+    let mut paths = walk.paths;
+    paths.retain(|path| !source.excludes(path) && !is_compressed(path));
+    paths.sort_unstable();
+    paths.dedup();
+    paths
+}
+
 /// The files on disk that more than one source names, whatever path leads to them.
 pub fn overlaps(sources: &[Source]) -> Vec<Overlap> {
     let mut readers = HashMap::new();
     let mut overlaps: BTreeMap<(usize, usize), (usize, PathBuf)> = BTreeMap::new();
     for (at, source) in sources.iter().enumerate() {
-        let mut walk = Walk::default();
-        source.include.iter().for_each(|glob| glob.walk(&mut walk));
-        let mut paths = walk.paths;
-        paths.sort_unstable();
-        paths.dedup();
-        for path in paths.into_iter().filter(|path| !source.excludes(path) && !is_compressed(path)) {
+        for path in named_files(source) {
             let Ok(Some(stat)) = Stat::of_path(&path) else { continue };
             let reader = *readers.entry(stat.id).or_insert(at);
             if reader != at {

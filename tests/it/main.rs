@@ -26,6 +26,7 @@ mod disk;
 mod encodings;
 mod endurance;
 mod engine;
+mod explain;
 mod feeds;
 mod fixtures;
 mod fleet;
