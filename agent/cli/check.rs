@@ -1,12 +1,15 @@
 //! `logsmith check`: every mistake in a configuration, before any data file opens.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use arrow::datatypes::Schema;
 
-use super::{ConfigArg, Kind, kind_of, read_config, told};
+use super::{Kind, kind_of, read_config, told};
 use crate::bronze;
-use crate::config::{Central, ConfigFiles, Edge, Explained, Mistakes, Surroundings, WrongPlugin, explain};
+use crate::config::{
+    Central, ConfigFiles, Edge, Explained, Mistakes, Surroundings, WrongPlugin, explain, schema,
+};
 use crate::table::schema::type_name;
 use crate::tail::{named_files, overlaps};
 use crate::text::Shown;
@@ -16,16 +19,23 @@ use crate::transform::{Chain, ChainError, Engine, PluginSpec};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    #[command(flatten)]
-    config: ConfigArg,
+    /// The configuration file.
+    #[arg(short = 'c', long = "config", value_name = "FILE", required_unless_present = "schema")]
+    config: Option<PathBuf>,
     /// Print what holds, too: each key of the agent's configuration with its value and where that comes from, and the
     /// files that sources name now.
     #[arg(long)]
     explain: bool,
+    /// Print the JSON schema of the agent's configuration, for editors, and check nothing.
+    #[arg(long, exclusive = true)]
+    schema: bool,
 }
 
 pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
-    let file = &args.config.config;
+    let Some(file) = &args.config else {
+        println!("{:#}", schema());
+        return Ok(ExitCode::SUCCESS);
+    };
     let text = read_config(file)?;
     match kind_of(&text) {
         Kind::Edge => check_edge(&ConfigFiles::read(file)?, args.explain),

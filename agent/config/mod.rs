@@ -14,6 +14,7 @@ mod multiline;
 pub mod pipeline;
 mod reader;
 mod restart;
+mod schema;
 mod source;
 
 use crate::metrics::Address;
@@ -27,6 +28,7 @@ pub use files::{ConfigFiles, Part, Unreadable};
 pub use mistake::{Mistake, Mistakes};
 pub use pipeline::{Pipeline, WrongPlugin};
 pub use restart::needs_restart;
+pub use schema::schema;
 pub use source::STDIN;
 
 use reader::{Document, Section};

@@ -81,6 +81,7 @@ fn examples(role: Role) -> &'static [(&'static str, &'static str)] {
     match role {
         Role::Agent => &[
             ("edge.toml", include_str!("../../examples/edge.toml")),
+            ("edge.schema.json", include_str!("../../examples/edge.schema.json")),
             ("read-all.conf", include_str!("../../examples/systemd/read-all.conf")),
             ("backoff.conf", include_str!("../../examples/systemd/backoff.conf")),
         ],

@@ -58,6 +58,7 @@ mod refusal;
 mod replay;
 mod restart;
 mod rotation;
+mod schema;
 mod secrets;
 mod service;
 mod shaping;
