@@ -1,6 +1,7 @@
 //! Mistakes in a configuration are told all at once, each with file, line, key, and what to write.
 
 use std::fs;
+use std::path::Path;
 
 use crate::support::{Host, fail, succeed};
 
@@ -182,6 +183,29 @@ fn every_mistake_in_the_central_configuration_is_told_at_once() {
     ];
     for line in wanted {
         assert!(said.contains(line), "`{line}` is not in:\n{said}");
+    }
+}
+
+#[test]
+fn the_example_of_the_central_configuration_has_every_key() {
+    let host = Host::new("builtin:json");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/central.toml");
+    let example = fs::read_to_string(example).unwrap();
+    for table in ["url =", "[metrics]", "[[view]]", "[[table]]", "[[rename]]"] {
+        let (before, behind) = example.split_once(table).unwrap();
+        let rest = if table == "url =" {
+            format!("no_key = 1\n{table}{behind}")
+        } else {
+            format!("{table}\nno_key = 1{behind}")
+        };
+        fs::write(host.path("central.toml"), format!("{before}{rest}")).unwrap();
+        let said = fail(&mut host.central(&["check"]));
+        let (_, known) = said.split_once("no_key: is not known here; known are ").unwrap();
+        for key in known.lines().next().unwrap().split(", ") {
+            let is_told =
+                |line: &str| ["", "[", "[["].iter().any(|open| line.starts_with(&format!("{open}{key}")));
+            assert!(example.lines().any(is_told), "{table}: {key} is not in the example");
+        }
     }
 }
 
