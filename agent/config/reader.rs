@@ -35,11 +35,10 @@ impl<'a> Document<'a> {
         surroundings: Surroundings,
         read: impl FnOnce(&mut Document<'a>, &mut Section<'a>) -> Option<T>,
     ) -> Result<T, Mistakes> {
-        let (mut document, mut parsed) = Self::parsed(written);
-        let is_toml = document.mistakes.is_empty();
-        if is_toml {
-            substitute(&mut document, surroundings, &mut parsed, "");
-        }
+        let (mut document, parsed) = Self::parsed(written);
+        let is_toml = parsed.is_some();
+        let mut parsed = parsed.unwrap_or_default();
+        substitute(&mut document, surroundings, &mut parsed, "");
         let mut root = Section::new(String::new(), 0, parsed);
         // Of what is no TOML nothing else can be said: a key may stand for another.
         let made = match is_toml {
@@ -59,13 +58,14 @@ impl<'a> Document<'a> {
     /// All parts as one table, as they are written.
     pub(super) fn merged(written: &'a ConfigFiles) -> Result<(Document<'a>, DeTable<'a>), Mistakes> {
         let (document, parsed) = Self::parsed(written);
-        match document.mistakes.is_empty() {
-            true => Ok((document, parsed)),
-            false => Err(document.into_mistakes()),
+        match parsed {
+            Some(parsed) if document.mistakes.is_empty() => Ok((document, parsed)),
+            _ => Err(document.into_mistakes()),
         }
     }
 
-    fn parsed(written: &'a ConfigFiles) -> (Document<'a>, DeTable<'a>) {
+    /// Nothing, where a part is no TOML.
+    fn parsed(written: &'a ConfigFiles) -> (Document<'a>, Option<DeTable<'a>>) {
         let mut document = Document { written, mistakes: Vec::new(), secrets: Secrets::default() };
         let mut tables = Vec::new();
         for (base, part) in document.parts() {
@@ -76,13 +76,14 @@ impl<'a> Document<'a> {
             }
             tables.push(shifted(parsed.into_inner(), base));
         }
-        let mut parsed = DeTable::new();
-        if document.mistakes.is_empty() {
-            for table in tables {
-                merge(&mut document, &mut parsed, table, "");
-            }
+        if !document.mistakes.is_empty() {
+            return (document, None);
         }
-        (document, parsed)
+        let mut parsed = DeTable::new();
+        for table in tables {
+            merge(&mut document, &mut parsed, table, "");
+        }
+        (document, Some(parsed))
     }
 
     fn into_mistakes(mut self) -> Mistakes {
