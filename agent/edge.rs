@@ -16,6 +16,7 @@ mod replay;
 mod report;
 mod scans;
 mod settle;
+mod succession;
 mod swap;
 mod tail;
 mod trace;
@@ -30,6 +31,7 @@ pub use report::{
     DiskReport, FORMAT as REPORT_FORMAT, FileReport, PipelineReport, Report, SourceReport, TableReport,
     UploadReport, WaitingReport, report,
 };
+pub use succession::{Succession, Successors, Unfit, succession};
 pub use trace::{LineId, Trace, trace};
 
 use std::sync::Arc;
@@ -183,7 +185,8 @@ pub fn open_chains(edge: &Edge, engine: &Engine) -> Result<Vec<Chain>, EdgeError
 }
 
 /// Runs the agent until it is stopped, or, once, until everything has arrived. `manager` hears that it is ready once the
-/// first commit is made, and that it is alive for as long as all stages make progress.
+/// first commit is made, and that it is alive for as long as all stages make progress. Where the configuration changes in
+/// more than its plugins, `succession` names the one to go on with, once this agent is stopped.
 ///
 /// # Errors
 /// See [`EdgeError`]; nothing that was acknowledged is lost, and the next start goes on.
@@ -193,6 +196,7 @@ pub async fn run(
     clock: Arc<dyn Clock>,
     shutdown: Shutdown,
     manager: Arc<Manager>,
+    succession: Succession,
 ) -> Result<(), EdgeError> {
     // The cache of compiled plugins is made in it, and would say less clearly what is wrong.
     state::make_folder(&edge.state_dir)?;
@@ -206,7 +210,7 @@ pub async fn run(
         Some(address) => Some(Endpoint::bind(address).await?),
         None => None,
     };
-    let mut reload = Reload::new(edge, engine.clone());
+    let mut reload = Reload::new(edge, engine.clone(), succession);
     drop(open_chains(edge, &new_engine()?)?);
     memory::give_back();
     let chains = open_chains(edge, &engine)?;

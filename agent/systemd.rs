@@ -32,6 +32,7 @@ pub struct Manager {
     socket: Option<(UnixDatagram, SocketAddr)>,
     watchdog: Option<Duration>,
     is_ready: AtomicBool,
+    is_reloading: AtomicBool,
 }
 
 impl Manager {
@@ -57,6 +58,7 @@ impl Manager {
             socket: Some((socket, address(&name)?)),
             watchdog: micros.filter(|micros| is_meant && *micros > 0).map(Duration::from_micros),
             is_ready: AtomicBool::new(false),
+            is_reloading: AtomicBool::new(false),
         })
     }
 
@@ -70,10 +72,19 @@ impl Manager {
         self.is_ready.load(Ordering::Acquire)
     }
 
+    /// Whether it was told [`News::Reloading`], and not yet [`News::Ready`] after that.
+    pub fn is_reloading(&self) -> bool {
+        self.is_reloading.load(Ordering::Acquire)
+    }
+
     /// Tells it, in one message.
     pub fn tell(&self, news: &[News<'_>]) {
         if news.contains(&News::Ready) {
             self.is_ready.store(true, Ordering::Release);
+            self.is_reloading.store(false, Ordering::Release);
+        }
+        if news.contains(&News::Reloading) {
+            self.is_reloading.store(true, Ordering::Release);
         }
         let Some((socket, address)) = &self.socket else { return };
         let lines: Vec<String> = news.iter().map(line).collect();

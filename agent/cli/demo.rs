@@ -70,7 +70,9 @@ pub(super) async fn main(args: Args) -> anyhow::Result<ExitCode> {
     let (stopper, shutdown) = shutdown::channel();
     let agent_edge = edge.clone();
     let agent = tokio::spawn(async move {
-        edge::run(&agent_edge, RunMode::Follow, Arc::new(SystemClock), shutdown, Arc::default()).await
+        let (succession, _) = edge::succession(None);
+        let clock = Arc::new(SystemClock);
+        edge::run(&agent_edge, RunMode::Follow, clock, shutdown, Arc::default(), succession).await
     });
     let is_over = Arc::new(AtomicBool::new(false));
     let compactor = tokio::spawn(compact_until(central.clone(), Arc::clone(&is_over)));

@@ -1,23 +1,27 @@
 //! `logsmith run`: the agent's life.
 
+use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::{ConfigArg, edge_config};
 use crate::clock::SystemClock;
 use crate::config::{Edge, STDIN};
-use crate::edge::{self, RunMode};
+use crate::edge::{self, EdgeError, RunMode, Unfit};
 use crate::feed::{Feed, FeedKind};
-use crate::shutdown;
+use crate::shutdown::{self, Stopper};
 use crate::systemd::{Manager, News};
 
 /// How long a stop waits for the central store to take what is left.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a change of the configuration waits for the central store to take what is left; it is put afterwards.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Longer lines of standard input are cut.
 const STDIN_LINE_BYTES_MAX: usize = 1 << 20;
@@ -41,29 +45,65 @@ pub(super) async fn main(args: Args) -> anyhow::Result<ExitCode> {
     if args.stdin {
         add_stdin(&mut config)?;
     }
-    let (stopper, shutdown) = shutdown::channel();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     // What ends by itself has nothing to reload, and ends with its terminal.
     let mut hangup = (mode == RunMode::Follow).then(|| signal(SignalKind::hangup())).transpose()?;
     let manager = Arc::new(Manager::of_environment().context("the service manager cannot be told anything")?);
-    let agent = edge::run(&config, mode, Arc::new(SystemClock), shutdown, Arc::clone(&manager));
-    tokio::pin!(agent);
+    let (mut before, mut unfit) = (None, None);
     loop {
-        tokio::select! {
-            ended = &mut agent => return Ok(ended.map(|()| ExitCode::SUCCESS)?),
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            () = heard(&mut hangup) => {
-                info!("what changes in the configuration is taken as it changes");
-                // One that is still starting is not ready because of this.
-                if manager.is_ready() {
+        let (stopper, shutdown) = shutdown::channel();
+        let (succession, mut successors) = edge::succession(unfit.take());
+        let clock = Arc::new(SystemClock);
+        let running = config.clone();
+        let agent = edge::run(&running, mode, clock, shutdown, Arc::clone(&manager), succession);
+        tokio::pin!(agent);
+        let next = loop {
+            tokio::select! {
+                ended = &mut agent => match (ended, before.take()) {
+                    // Not until it has started is what was before done with.
+                    (Err(error), Some(before)) if manager.is_reloading() => {
+                        error!("the changed configuration is not taken, the one before goes on: {error}");
+                        unfit = Some(Unfit { written: config.written.clone(), reason: error.to_string() });
+                        break before;
+                    }
+                    (ended, _) => return Ok(ended.map(|()| ExitCode::SUCCESS)?),
+                },
+                next = successors.next() => {
                     manager.tell(&[News::Reloading]);
-                    manager.tell(&[News::Ready]);
+                    tokio::spawn(async move { stopper.drain(RELOAD_PATIENCE).await });
+                    let ended = tokio::select! {
+                        ended = &mut agent => ended,
+                        _ = terminate.recv() => return Ok(at_once()),
+                        _ = interrupt.recv() => return Ok(at_once()),
+                    };
+                    ended?;
+                    before = Some(running.clone());
+                    break next;
+                }
+                _ = terminate.recv() => return stop(agent, stopper, terminate, interrupt).await,
+                _ = interrupt.recv() => return stop(agent, stopper, terminate, interrupt).await,
+                () = heard(&mut hangup) => {
+                    info!("what changes in the configuration is taken as it changes");
+                    // One that is still starting is not ready because of this.
+                    if manager.is_ready() && !manager.is_reloading() {
+                        manager.tell(&[News::Reloading]);
+                        manager.tell(&[News::Ready]);
+                    }
                 }
             }
-        }
+        };
+        config = next;
     }
+}
+
+/// Lets an agent finish what was read, unless a second signal comes.
+async fn stop(
+    mut agent: Pin<&mut impl Future<Output = Result<(), EdgeError>>>,
+    stopper: Stopper,
+    mut terminate: Signal,
+    mut interrupt: Signal,
+) -> anyhow::Result<ExitCode> {
     info!("stopping: what was read is finished first; a second signal stops at once");
     let patience = stopper.drain(DRAIN_PATIENCE);
     tokio::pin!(patience);

@@ -1,7 +1,8 @@
 //! Sees when the configuration or the file of a plugin changes, and offers pipelines what they are to run then.
 //!
-//! Of a changed configuration the plugins of pipelines that run are taken; anything else needs a restart, and is told. A
-//! configuration with mistakes changes nothing.
+//! Of a changed configuration the plugins of pipelines that run are taken between two batches. With anything else all stages
+//! start anew, in this process: cursors stand in the tables, so that nothing is lost or repeated. A configuration with
+//! mistakes changes nothing; another host name or state folder needs a restart, and is told.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use super::meters::HostMeters;
 use super::notes::{About, CONFIGURATION, Note, Noted};
 use super::offer::{Offer, Offers};
 use super::settle::Settling;
+use super::succession::Succession;
+use super::{EdgeError, open_chains};
 use crate::bronze;
 use crate::config::{ConfigFiles, Edge, needs_restart};
 use crate::memory;
@@ -33,7 +36,9 @@ pub(super) struct Reload {
     pipelines: Vec<Watched>,
     engine: Engine,
     state_dir: PathBuf,
+    host: String,
     disk_budget_bytes: u64,
+    succession: Succession,
 }
 
 /// The plugins of a pipeline, as they are wanted now.
@@ -49,7 +54,7 @@ struct Watched {
 
 impl Reload {
     /// Watches what `edge` was read from, and the files of its plugins as they stand: make this before these are opened.
-    pub(super) fn new(edge: &Edge, engine: Engine) -> Self {
+    pub(super) fn new(edge: &Edge, engine: Engine, succession: Succession) -> Self {
         let watched = |pipeline: &crate::config::Pipeline| Watched {
             name: pipeline.name.clone(),
             specs: pipeline.plugins.clone(),
@@ -63,7 +68,9 @@ impl Reload {
             pipelines: edge.pipelines.iter().map(watched).collect(),
             engine,
             state_dir: edge.state_dir.clone(),
+            host: edge.host.clone(),
             disk_budget_bytes: edge.disk_budget_bytes,
+            succession,
         }
     }
 
@@ -128,7 +135,7 @@ impl Reload {
         }
     }
 
-    /// The configuration as it stands, unless it has mistakes. What of it needs a restart is told.
+    /// The configuration as it stands, where its plugins are all that can be taken of it now.
     fn configured(&self, note: &mut Note) -> Option<Edge> {
         let read = ConfigFiles::read(&self.written.main.file).map_err(|error| error.to_string());
         let parsed = read.and_then(|written| Edge::parse(&written).map_err(|error| error.to_string()));
@@ -142,18 +149,45 @@ impl Reload {
             }
         };
         let others = needs_restart(&self.written, &edge.written);
-        if others.is_empty() {
-            note.clear();
-        } else {
-            let needed = format!("a restart is needed for {}", others.join(", "));
-            if note.note(&needed) == Noted::New {
-                warn!("the configuration has changed, and {needed}");
+        let refusal = match self.succession.refusal(&edge.written) {
+            Some(reason) => Some(reason.to_owned()),
+            None if edge.host != self.host => Some("a restart is needed for another `host`".to_owned()),
+            None if edge.state_dir != self.state_dir => {
+                Some("a restart is needed for another `state_dir`".to_owned())
             }
+            None if others.is_empty() => None,
+            None => self.tried(&edge).err(),
+        };
+        if let Some(reason) = refusal {
+            if note.note(&reason) == Noted::New {
+                warn!("the configuration has changed, and is not taken: {reason}");
+            }
+            return None;
+        }
+        note.clear();
+        if !others.is_empty() {
+            info!("the configuration has changed, all starts anew for {}", others.join(", "));
+            self.succession.name(edge);
+            return None;
         }
         if edge.written != self.written {
             info!("the configuration was read again");
         }
         Some(edge)
+    }
+
+    /// Opens all plugins of a configuration, to see whether an agent could start with it.
+    fn tried(&self, edge: &Edge) -> Result<(), String> {
+        let engine = new_engine(&self.state_dir, self.disk_budget_bytes).map_err(|error| told(&error))?;
+        let opened = open_chains(edge, &engine);
+        memory::give_back();
+        match opened {
+            Err(EdgeError::Plugin { pipeline, source }) => {
+                Err(format!("pipeline `{pipeline}`: {}", told(&source)))
+            }
+            Err(error) => Err(error.to_string()),
+            Ok(_) => Ok(()),
+        }
     }
 }
 

@@ -59,7 +59,10 @@ impl Watchdog {
                 () = tokio::time::sleep(interval) => {}
                 () = self.shutdown.draining(), if !is_stopping => {
                     is_stopping = true;
-                    self.manager.tell(&[News::Stopping]);
+                    // What stops to start again with another configuration does not stop for the manager.
+                    if !self.manager.is_reloading() {
+                        self.manager.tell(&[News::Stopping]);
+                    }
                 }
             }
         }

@@ -55,6 +55,7 @@ mod quarantine;
 mod readers;
 mod readme;
 mod refusal;
+mod reload;
 mod replay;
 mod restart;
 mod rotation;

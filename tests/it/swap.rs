@@ -139,12 +139,14 @@ fn the_configuration_is_read_again_while_the_agent_runs() {
     host.append("logs/a.log", "{\"message\":\"2\",\"note\":\"b\"}\n");
     rows(&host, 2);
 
-    let changed = right.replace("host = \"h1\"", "host = \"h1\"\ndisk_budget = \"3GB\"");
-    fs::write(host.path("edge.toml"), format!("{changed}config = {{ message = \"note\" }}\n")).unwrap();
+    let changed = right.replace("host = \"h1\"", "host = \"h2\"");
+    fs::write(host.path("edge.toml"), &changed).unwrap();
     eventually("what needs a restart is told", || {
-        status(&host)
-            .contains("configuration changed since the agent started: a restart is needed for [agent]\n")
+        status(&host).contains(
+            "configuration changed since the agent started: a restart is needed for another `host`\n",
+        )
     });
+    fs::write(host.path("edge.toml"), format!("{right}config = {{ message = \"note\" }}\n")).unwrap();
     eventually("the plugin takes its new configuration", || {
         host.append("logs/a.log", "{\"message\":\"3\",\"note\":\"c\"}\n");
         std::thread::sleep(Duration::from_millis(300));
