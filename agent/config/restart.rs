@@ -1,10 +1,10 @@
-//! What a running agent cannot take of a changed configuration.
+//! What of a changed configuration a running agent takes by starting its stages anew.
 
 use toml::{Table, Value};
 
 use super::files::ConfigFiles;
 
-/// What differs between two states of a configuration beside the plugins of pipelines that are in both, in words.
+/// What differs between two states of a configuration beside the plugins of pipelines that are in both, in words: what stages are started anew for.
 pub fn needs_restart(was: &ConfigFiles, is: &ConfigFiles) -> Vec<String> {
     let [was, is] = [was, is].map(merged);
     let mut others = Vec::new();
