@@ -65,7 +65,7 @@ impl Housekeeping {
     pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) {
         let mut upkeeps = Upkeeps::default();
         upkeeps.silvers.resize_with(self.silvers.len(), Upkeep::default);
-        let (mut charged, mut is_lean) = (0, false);
+        let (mut stood, mut is_lean) = (Vec::new(), false);
         loop {
             let touched = seal::touch(&self.folder, self.clock.now());
             if let Err(error) = touched {
@@ -74,9 +74,9 @@ impl Housekeeping {
             if let Err(error) = self.pass(&mut upkeeps).await {
                 warn!(%error, "housekeeping failed, trying on");
             }
-            // What the last lines took is given back once no more come.
-            let before = std::mem::replace(&mut charged, self.charged.load(Ordering::Acquire));
-            let is_quiet = charged == before;
+            // What the last work took is given back once no more comes.
+            let before = std::mem::replace(&mut stood, self.stand());
+            let is_quiet = stood == before;
             if is_quiet && !is_lean {
                 memory::give_back();
             }
@@ -86,6 +86,14 @@ impl Housekeeping {
                 _ = stopped.wait_for(|stopped| *stopped) => return,
             }
         }
+    }
+
+    /// How far all stages are: two that are alike have no work between them.
+    fn stand(&self) -> Vec<u64> {
+        let silvers = self.silvers.iter();
+        let silvers =
+            silvers.flat_map(|(table, progress)| [table.version().0, Progress::get(&progress.synced).0]);
+        silvers.chain([self.charged.load(Ordering::Acquire), self.bronze.version().0]).collect()
     }
 
     async fn pass(&self, upkeeps: &mut Upkeeps) -> Result<(), TableError> {
