@@ -1,5 +1,6 @@
 //! Configuration: its files are read whole, every mistake in them is told at once, and what comes out is checked.
 
+mod anew;
 pub mod central;
 pub mod edge;
 mod environment;
@@ -13,13 +14,13 @@ mod mistake;
 mod multiline;
 pub mod pipeline;
 mod reader;
-mod restart;
 mod schema;
 mod source;
 
 use crate::metrics::Address;
 use crate::store::{Place, StoreOptions};
 
+pub use anew::anew_for;
 pub use central::{Central, Days, Rename, Retention, Running, View};
 pub use edge::{Edge, Rhythm};
 pub use environment::Surroundings;
@@ -27,7 +28,6 @@ pub use explain::{Explained, explain};
 pub use files::{ConfigFiles, Part, Unreadable};
 pub use mistake::{Mistake, Mistakes};
 pub use pipeline::{Pipeline, WrongPlugin};
-pub use restart::needs_restart;
 pub use schema::schema;
 pub use source::STDIN;
 

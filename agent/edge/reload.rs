@@ -19,7 +19,7 @@ use super::settle::Settling;
 use super::succession::Succession;
 use super::{EdgeError, open_chains};
 use crate::bronze;
-use crate::config::{ConfigFiles, Edge, needs_restart};
+use crate::config::{ConfigFiles, Edge, anew_for};
 use crate::memory;
 use crate::state::folder;
 use crate::transform::{CacheFolder, Chain, Engine, PluginError, PluginSource, PluginSpec, Sha256};
@@ -148,7 +148,7 @@ impl Reload {
                 return None;
             }
         };
-        let others = needs_restart(&self.written, &edge.written);
+        let others = anew_for(&self.written, &edge.written);
         let refusal = match self.succession.refusal(&edge.written) {
             Some(reason) => Some(reason.to_owned()),
             None if edge.host != self.host => Some("a restart is needed for another `host`".to_owned()),

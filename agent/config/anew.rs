@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use super::files::ConfigFiles;
 
 /// What differs between two states of a configuration beside the plugins of pipelines that are in both, in words: what stages are started anew for.
-pub fn needs_restart(was: &ConfigFiles, is: &ConfigFiles) -> Vec<String> {
+pub fn anew_for(was: &ConfigFiles, is: &ConfigFiles) -> Vec<String> {
     let [was, is] = [was, is].map(merged);
     let mut others = Vec::new();
     for (key, name) in
@@ -78,17 +78,17 @@ mod tests {
     #[test]
     fn plugins_are_taken_and_all_else_is_told() {
         let alone = |text: &str| ConfigFiles::alone(Path::new("edge.toml"), text);
-        let needs_restart = |was: &str, is: &str| needs_restart(&alone(was), &alone(is));
+        let anew_for = |was: &str, is: &str| anew_for(&alone(was), &alone(is));
         let was = "[agent]\nhost = \"a\"\n[[source]]\nname = \"s\"\n[[pipeline]]\nname = \"p\"\nplugin = \"builtin:json\"\n";
         let none: [&str; 0] = [];
-        assert_eq!(needs_restart(was, was), none);
+        assert_eq!(anew_for(was, was), none);
         let plugin =
             was.replace("json", "access").replace("[agent]", "[agent]\nplugins_owned_by_root = true");
-        assert_eq!(needs_restart(was, &(plugin + "[pipeline.config]\nlevel = 1\n")), none);
+        assert_eq!(anew_for(was, &(plugin + "[pipeline.config]\nlevel = 1\n")), none);
         let host = was.replace("\"a\"", "\"b\"").replace("\"s\"", "\"t\"");
-        assert_eq!(needs_restart(was, &host), ["[agent]", "[[source]]"]);
-        assert_eq!(needs_restart(was, &(was.to_owned() + "sources = []\n")), ["the sources of pipeline `p`"]);
+        assert_eq!(anew_for(was, &host), ["[agent]", "[[source]]"]);
+        assert_eq!(anew_for(was, &(was.to_owned() + "sources = []\n")), ["the sources of pipeline `p`"]);
         let other = was.replace("\"p\"", "\"q\"");
-        assert_eq!(needs_restart(was, &other), ["the new pipeline `q`", "the pipeline `p`, which is gone"]);
+        assert_eq!(anew_for(was, &other), ["the new pipeline `q`", "the pipeline `p`, which is gone"]);
     }
 }
