@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::reader::Document;
 
-/// The folder of further parts.
-const FOLDER: &str = "conf.d";
+/// The folder of further parts, beside the file that names a configuration.
+pub const PARTS: &str = "conf.d";
 
 /// A file of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl ConfigFiles {
 
 /// Files named `*.toml` that are not hidden, by name.
 fn further(file: &Path) -> Result<Vec<PathBuf>, Unreadable> {
-    let folder = file.with_file_name(FOLDER);
+    let folder = file.with_file_name(PARTS);
     let unreadable = |source| Unreadable { path: folder.clone(), source };
     let entries = match fs::read_dir(&folder) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),

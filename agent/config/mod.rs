@@ -25,7 +25,7 @@ pub use central::{Central, Days, Rename, Retention, Running, View};
 pub use edge::{Edge, Rhythm};
 pub use environment::Surroundings;
 pub use explain::{Explained, explain};
-pub use files::{ConfigFiles, Part, Unreadable};
+pub use files::{ConfigFiles, PARTS, Part, Unreadable};
 pub use mistake::{Mistake, Mistakes};
 pub use pipeline::{Pipeline, WrongPlugin};
 pub use schema::schema;

@@ -9,6 +9,7 @@ use std::process::Command;
 use super::layout::{File, files};
 use super::user::{self, run};
 use super::{InstallError, Role, Target};
+use crate::config::PARTS;
 
 /// One thing, and what became of it, or would.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +80,9 @@ pub fn install(
     }
     let (etc, state) = (Path::new("/etc").join(role.name()), Path::new("/var/lib").join(role.name()));
     work.folder(&etc, Owner::Root)?;
+    if role == Role::Agent {
+        work.folder(&etc.join(PARTS), Owner::Root)?;
+    }
     work.folder(&state, Owner::Service)?;
     let has_changed = work.steps.iter().any(|step| step.done == Done::Written);
     if target.is_running() && is_managed() && has_changed {

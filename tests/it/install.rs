@@ -79,6 +79,7 @@ fn a_host_without_packages_is_set_up_and_cleared() {
     assert_eq!(machine.run(&["id", "--name", "--groups", "logsmith"]).trim(), "logsmith adm");
     assert_eq!(machine.access("/etc/logsmith"), "root:logsmith 750");
     assert_eq!(machine.access("/etc/logsmith/edge.toml"), "root:logsmith 640");
+    assert_eq!(machine.access("/etc/logsmith/conf.d"), "root:logsmith 750");
     assert_eq!(machine.access("/var/lib/logsmith"), "logsmith:logsmith 750");
     assert!(machine.path("/usr/local/lib/systemd/system/logsmith.service.d/backoff.conf").exists());
 

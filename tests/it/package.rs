@@ -34,6 +34,7 @@ fn the_agents_package_is_installed_upgraded_removed_and_purged() {
     assert_eq!(machine.run(&["id", "--name", "--groups", "logsmith"]).trim(), "logsmith adm");
     assert_eq!(machine.access("/etc/logsmith"), "root:logsmith 750");
     assert_eq!(machine.access("/etc/logsmith/edge.toml"), "root:logsmith 640");
+    assert_eq!(machine.access("/etc/logsmith/conf.d"), "root:logsmith 750");
     assert_eq!(machine.access("/var/lib/logsmith"), "logsmith:logsmith 750");
     assert_eq!(machine.asked(), "daemon-reload\n");
     let conffiles = machine.run(&["dpkg-query", "--show", "--showformat", "${Conffiles}", "logsmith"]);
