@@ -385,6 +385,8 @@ pub async fn run(
         }
     };
     stages.shutdown().await;
+    // Whoever starts anew listens where these do.
+    served.shutdown().await;
     upkeep_stopper.send_replace(true);
     let tidy = upkeep.await;
     watchdog.abort();

@@ -79,7 +79,7 @@ impl Intake {
         self.sessions.iter().map(|session| (&session.source, session.offset))
     }
 
-    /// Takes in no more: what waits can still be taken, and then it is over.
+    /// Takes in no more than what has arrived: that can still be taken, and then it is over.
     pub(super) fn close(&mut self) {
         self.feeds.close();
     }

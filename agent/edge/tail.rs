@@ -115,15 +115,15 @@ impl Stage {
                 self.flush(&mut open).await?;
             }
         }
-        // What waits may take many batches; no more comes.
+        // What waits may take many batches.
         self.feeds.close();
-        loop {
-            self.feeds.take_waiting(&mut open.batch, &mut self.bronze, self.clock.now());
-            self.flush(&mut open).await?;
-            if self.feeds.is_over() {
-                break;
+        while let Some(line) = self.feeds.next().await {
+            self.take(Some(line), &mut open).await?;
+            if open.batch.is_full() {
+                self.flush(&mut open).await?;
             }
         }
+        self.flush(&mut open).await?;
         let counters = self.tail.counters();
         info!(lines = counters.lines, bytes = counters.bytes, "reading ended");
         Ok(())

@@ -6,6 +6,7 @@
 //! process; so is what the agent had told of itself. The journal is read again from the cursor that stands in the last commit, so that nothing of it is lost or
 //! doubled.
 
+mod closing;
 mod framing;
 mod journal;
 mod own;
@@ -16,8 +17,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
 
+use closing::Closing;
 pub use journal::{Journal, Priority};
 pub use own::Own;
 pub use syslog::Listen;
@@ -113,6 +116,9 @@ impl FeedLine {
 pub struct Feeds {
     lines: mpsc::Receiver<FeedLine>,
     is_over: bool,
+    is_closing: watch::Sender<bool>,
+    /// What listens, until it is closed.
+    listeners: JoinSet<()>,
     _journals: Vec<journal::Reader>,
 }
 
@@ -130,7 +136,8 @@ impl Feeds {
         let room = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
         let longest = feeds.iter().map(|feed| feed.line_bytes_max).max().unwrap_or_default();
         let long = Arc::new(Semaphore::new(longest.max(LONG_BYTES_MAX)));
-        let mut journals = Vec::new();
+        let (mut journals, mut listeners) = (Vec::new(), JoinSet::new());
+        let (is_closing, closing) = watch::channel(false);
         for (index, feed) in feeds.iter().enumerate() {
             let inlet = Inlet {
                 feed: index,
@@ -146,7 +153,9 @@ impl Feeds {
                 FeedKind::Syslog(_) if follow == Follow::UpToNow => {}
                 FeedKind::Syslog(listens) => {
                     for listen in listens {
-                        syslog::listen(listen, inlet.clone()).await.map_err(|source| FeedError::Listen {
+                        let closing = Closing::of(closing.clone());
+                        let listening = syslog::listen(listen, inlet.clone(), closing, &mut listeners);
+                        listening.await.map_err(|source| FeedError::Listen {
                             source_name: feed.name.clone(),
                             address: listen.to_string(),
                             source,
@@ -161,7 +170,7 @@ impl Feeds {
                 }
             }
         }
-        Ok(Self { lines, is_over: false, _journals: journals })
+        Ok(Self { lines, is_over: false, is_closing, listeners, _journals: journals })
     }
 
     /// The next line that waits.
@@ -178,14 +187,25 @@ impl Feeds {
 
     /// The next line, whenever it comes; none once no more can come. Nothing is lost if the wait is called off.
     pub async fn next(&mut self) -> Option<FeedLine> {
-        let line = self.lines.recv().await;
-        self.is_over = line.is_none();
-        line
+        loop {
+            let is_closing = *self.is_closing.borrow() && !self.lines.is_closed();
+            tokio::select! {
+                line = self.lines.recv() => {
+                    self.is_over = line.is_none();
+                    return line;
+                }
+                ended = self.listeners.join_next(), if is_closing => {
+                    if ended.is_none() {
+                        self.lines.close();
+                    }
+                }
+            }
+        }
     }
 
-    /// Takes in no more: what waits can still be taken, and then it is over.
+    /// Takes in no more than what has arrived: that can still be taken, and then it is over.
     pub fn close(&mut self) {
-        self.lines.close();
+        self.is_closing.send_replace(true);
     }
 
     /// Whether no more can come.

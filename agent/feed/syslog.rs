@@ -12,10 +12,11 @@ use std::time::Duration;
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram};
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 use super::framing::{Frame, Framing, Limit, next_frame};
-use super::{Inlet, place};
+use super::{Closing, Inlet, place};
 
 /// Connections that may be open at once, for each address; the next one waits.
 const CONNECTIONS_MAX: usize = 256;
@@ -67,22 +68,27 @@ impl fmt::Display for Listen {
     }
 }
 
-/// Listens until nobody takes lines any more.
-pub(super) async fn listen(listen: &Listen, inlet: Inlet) -> io::Result<()> {
+/// Listens in a task of `tasks`, until it is closed and what has arrived by then is handed over.
+pub(super) async fn listen(
+    listen: &Listen,
+    inlet: Inlet,
+    closing: Closing,
+    tasks: &mut JoinSet<()>,
+) -> io::Result<()> {
     let path = place(&listen.to_string());
     match listen {
         Listen::Udp(address) => {
             let socket = Datagrams::Udp(UdpSocket::bind(address).await?);
-            tokio::spawn(receive(socket, path, inlet));
+            tasks.spawn(receive(socket, path, inlet, closing));
         }
         Listen::Unix(file) => {
             make_way(file)?;
             let socket = Datagrams::Unix(UnixDatagram::bind(file)?);
-            tokio::spawn(receive(socket, path, inlet));
+            tasks.spawn(receive(socket, path, inlet, closing));
         }
         Listen::Tcp(address) => {
             let listener = TcpListener::bind(address).await?;
-            tokio::spawn(accept(listener, path, inlet));
+            tasks.spawn(accept(listener, path, inlet, closing));
         }
     }
     info!(address = %listen, "listening for syslog");
@@ -126,10 +132,10 @@ impl Datagrams {
     }
 }
 
-async fn receive(socket: Datagrams, path: Arc<Path>, inlet: Inlet) {
+async fn receive(socket: Datagrams, path: Arc<Path>, inlet: Inlet, mut closing: Closing) {
     let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
-    loop {
-        match socket.receive(&mut buffer).await {
+    while let Some(received) = closing.unless_over(socket.receive(&mut buffer)).await {
+        match received {
             Ok(len) => {
                 let message = buffer.get(..len).unwrap_or_default();
                 let message = message.strip_suffix(b"\n").unwrap_or(message);
@@ -146,36 +152,42 @@ async fn receive(socket: Datagrams, path: Arc<Path>, inlet: Inlet) {
     }
 }
 
-async fn accept(listener: TcpListener, path: Arc<Path>, inlet: Inlet) {
+async fn accept(listener: TcpListener, path: Arc<Path>, inlet: Inlet, mut closing: Closing) {
     let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    while let Ok(slot) = Arc::clone(&free).acquire_owned().await {
-        if inlet.sender.is_closed() {
-            return;
-        }
-        match listener.accept().await {
-            Ok((connection, _)) => {
-                let (path, inlet) = (Arc::clone(&path), inlet.clone());
-                tokio::spawn(async move {
-                    if let Err(error) = serve(connection, &path, &inlet).await {
+    let mut connections = JoinSet::new();
+    while let Some(Ok(slot)) = closing.unless_over(Arc::clone(&free).acquire_owned()).await {
+        while connections.try_join_next().is_some() {}
+        match closing.unless_over(listener.accept()).await {
+            Some(Ok((connection, _))) => {
+                let (path, inlet, closing) = (Arc::clone(&path), inlet.clone(), closing.clone());
+                connections.spawn(async move {
+                    if let Err(error) = serve(connection, &path, &inlet, closing).await {
                         warn!(%error, address = %path.display(), "a connection broke");
                     }
                     drop(slot);
                 });
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 warn!(%error, address = %path.display(), "a connection cannot be accepted");
                 tokio::time::sleep(ERROR_DELAY).await;
             }
+            None => break,
         }
     }
+    while connections.join_next().await.is_some() {}
 }
 
-async fn serve(connection: TcpStream, path: &Arc<Path>, inlet: &Inlet) -> io::Result<()> {
+async fn serve(
+    connection: TcpStream,
+    path: &Arc<Path>,
+    inlet: &Inlet,
+    mut closing: Closing,
+) -> io::Result<()> {
     let mut input = BufReader::with_capacity(16 << 10, connection);
     let limit =
         Limit { bytes_max: inlet.line_bytes_max, long: Some(Arc::clone(&inlet.long)), stall_max: STALL_MAX };
-    while let Some(frame) = next_frame(&mut input, Framing::Syslog, &limit).await? {
-        let Frame { mut bytes, left_out, broken, share } = frame;
+    while let Some(frame) = closing.unless_over(next_frame(&mut input, Framing::Syslog, &limit)).await {
+        let Some(Frame { mut bytes, left_out, broken, share }) = frame? else { break };
         bytes.pop_if(|last| *last == b'\n');
         if (!bytes.is_empty() || left_out > 0) && inlet.send(path, bytes, left_out, None).await.is_err() {
             break;

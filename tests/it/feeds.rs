@@ -198,10 +198,11 @@ fn a_socket_in_use_and_a_file_of_another_kind_are_left_alone() {
     }
 }
 
-const REMOTE: &str = "/lib/systemd/systemd-journal-remote";
+/// What makes journals.
+pub const REMOTE: &str = "/lib/systemd/systemd-journal-remote";
 
 /// Appends entries to a journal by systemd's own tool; every third is of another unit, every fourth only a notice.
-fn write_journal(file: &Path, numbers: std::ops::Range<u32>) {
+pub fn write_journal(file: &Path, numbers: std::ops::Range<u32>) {
     let entry = |n: u32| {
         let unit = if n.is_multiple_of(3) { "cron.service" } else { "web.service" };
         let priority = if n.is_multiple_of(4) { 5 } else { 3 };
