@@ -34,6 +34,7 @@ pub use report::{
 pub use succession::{Succession, Successors, Unfit, succession};
 pub use trace::{LineId, Trace, trace};
 
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -54,6 +55,7 @@ use crate::metrics::{Endpoint, MetricsError, Registry};
 use crate::pulse::{self, Pulses};
 use crate::shutdown::{Phase, Shutdown};
 use crate::state::{self, Onward, Opening, State, StateError};
+use crate::store::{DiskWaits, WhenFull};
 use crate::sync::{Sync, Synced, sync};
 use crate::systemd::Manager;
 use crate::table::{TableError, TableVersion};
@@ -198,24 +200,46 @@ pub async fn run(
     manager: Arc<Manager>,
     succession: Succession,
 ) -> Result<(), EdgeError> {
+    let (disk, pulses, mut registry) = (DiskWaits::default(), Pulses::default(), Registry::default());
+    let meters = Meters::new(&mut registry, &disk, clock.now());
+    let registry = Arc::new(registry);
+    let endpoint = match &edge.metrics {
+        Some(address) => Some(Endpoint::bind(address).await?),
+        None => None,
+    };
+    // These end with this function, however it ends.
+    let mut served = JoinSet::new();
+    served.spawn(watchdog::tell_waits(Arc::clone(&manager), disk.clone()));
+    if let Some(endpoint) = endpoint {
+        info!("metrics on {}", endpoint.address());
+        let is_starting = {
+            let manager = Arc::clone(&manager);
+            move || !manager.is_ready() || manager.is_reloading()
+        };
+        let health =
+            lookout::health(&meters, edge, pulses.clone(), disk.clone(), is_starting, shutdown.clone());
+        served.spawn(endpoint.serve(Arc::clone(&registry), health));
+    }
     // The cache of compiled plugins is made in it, and would say less clearly what is wrong.
-    state::make_folder(&edge.state_dir)?;
+    let made = disk.patiently(StateError::is_passing, || ready(state::make_folder(&edge.state_dir)));
+    let mut stopped = shutdown.clone();
+    tokio::select! {
+        made = made => made?,
+        () = stopped.draining() => return Ok(()),
+    }
     // An engine keeps what its compiler worked with, 100 MB, for as long as it lives: one that fills the cache goes first.
     let new_engine = || {
         reload::new_engine(&edge.state_dir, edge.disk_budget_bytes)
             .map_err(|source| EdgeError::Plugin { pipeline: "all".to_owned(), source })
     };
     let engine = new_engine()?;
-    let endpoint = match &edge.metrics {
-        Some(address) => Some(Endpoint::bind(address).await?),
-        None => None,
-    };
     let mut reload = Reload::new(edge, engine.clone(), succession);
     drop(open_chains(edge, &new_engine()?)?);
     memory::give_back();
     let chains = open_chains(edge, &engine)?;
     let written: Vec<_> = chains.iter().map(|chain| Arc::clone(chain.output_schema())).collect();
-    let state = state::open(edge, &written, Opening::Strict, clock.now()).await?;
+    let when_full = WhenFull::Wait(disk.clone());
+    let state = state::open(edge, &written, Opening::Strict, when_full, clock.now()).await?;
     let State { lock, mut bronze, restored, silvers, dead_letters, retired, .. } = state;
     reload.opened(&chains);
     let mut tail = crate::tail::Tail::open(edge.sources.clone(), restored.positions, edge.tail_limits)?;
@@ -229,14 +253,8 @@ pub async fn run(
     bronze.commit(None, &mut tail, now).await?;
     memory::give_back();
     info!(state = %edge.state_dir.display(), host = edge.host, "agent started");
-    if let Some(endpoint) = &endpoint {
-        info!("metrics on {}", endpoint.address());
-    }
 
     let mut stages: JoinSet<Result<(), EdgeError>> = JoinSet::new();
-    let pulses = Pulses::default();
-    let mut registry = Registry::default();
-    let meters = Meters::new(&mut registry, now);
     let mut syncs = Vec::new();
     let (room, room_seen) = watch::channel(Room::default());
     let charged = Charged::default();
@@ -354,22 +372,15 @@ pub async fn run(
         RunMode::Follow => Some(tokio::spawn(reload.run(meters.host.clone(), upkeep_stopped.clone()))),
         RunMode::Once => None,
     };
-    // These end with this function, however it ends.
-    let mut served = JoinSet::new();
-    let registry = Arc::new(registry);
     let own = edge.feeds.iter().find_map(|feed| match &feed.kind {
         FeedKind::Own(own) if mode == RunMode::Follow => own.metrics_interval,
         _ => None,
     });
-    if endpoint.is_some() || own.is_some() {
+    if edge.metrics.is_some() || own.is_some() {
         served.spawn(lookout.run());
     }
     if let Some(interval) = own {
-        served.spawn(lookout::tell_metrics(Arc::clone(&registry), interval));
-    }
-    if let Some(endpoint) = endpoint {
-        let health = lookout::health(&meters, edge, pulses.clone(), shutdown.clone());
-        served.spawn(endpoint.serve(registry, health));
+        served.spawn(lookout::tell_metrics(registry, interval));
     }
     let upkeep = pulses.attend("housekeeping", upkeep.run(upkeep_stopped));
     let upkeep = tokio::spawn(upkeep.instrument(info_span!("housekeeping")));

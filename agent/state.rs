@@ -9,7 +9,7 @@ mod whole;
 
 use std::collections::HashSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
@@ -101,7 +101,7 @@ pub struct Onward {
     pub sync: Option<Sync>,
 }
 
-/// Makes the state folder, if it is not there.
+/// Makes the state folder, if it is not there, and sees whether its disk takes what is written.
 ///
 /// # Errors
 /// It cannot be made or written to, or something else stands in its place.
@@ -112,11 +112,19 @@ pub fn make_folder(folder: &Path) -> Result<(), StateError> {
     };
     let enter = Access::WRITE_OK | Access::EXEC_OK;
     let made = made.and_then(|()| Ok(accessat(CWD, folder, enter, AtFlags::EACCESS)?));
+    let made = made.and_then(|()| store::probe(folder));
     made.map_err(|source| StateError::Folder { folder: folder.to_owned(), source })
 }
 
+/// Why the disk of the state folder takes nothing now, as far as can be seen without writing.
+pub fn refusal(folder: &Path) -> Option<&'static str> {
+    let tables = [folder::BRONZE, folder::SILVER, folder::DEAD_LETTER].map(|table| folder.join(table));
+    std::iter::once(folder).chain(tables.iter().map(PathBuf::as_path)).find_map(store::refusal)
+}
+
 /// Locks and opens the state folder of `edge`, creating what a first start needs.
-/// `written` are the columns that each pipeline's plugins write, in the order of the pipelines.
+/// `written` are the columns that each pipeline's plugins write, in the order of the pipelines; `when_full` is for all that
+/// is written to its tables from then on.
 ///
 /// # Errors
 /// See [`StateError`]; nothing was written where the folder does not fit.
@@ -124,6 +132,7 @@ pub async fn open(
     edge: &Edge,
     written: &[SchemaRef],
     opening: Opening,
+    when_full: WhenFull,
     now: Timestamp,
 ) -> Result<State, StateError> {
     let folder = &edge.state_dir;
@@ -137,11 +146,6 @@ pub async fn open(
         Locked::Taken => return Err(StateError::Taken(folder.clone())),
     };
     store::sync_folders(folder).map_err(failed)?;
-    let when_full = match opening {
-        Opening::Strict => WhenFull::Wait,
-        // Somebody waits for an answer.
-        Opening::Adopt | Opening::AdoptReplay | Opening::AdoptSkip => WhenFull::Fail,
-    };
     let root = Place::local_with(folder, when_full)?;
     let mut seal = Seal::of(folder, &edge.host).map_err(failed)?;
     seal::touch(folder, now).map_err(failed)?;

@@ -14,6 +14,8 @@ use rustix::time::{ClockId, clock_gettime};
 /// What the manager is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News<'a> {
+    /// The start goes on, and may take so long from now.
+    Starting(Duration),
     /// Started, or done with reading the configuration again.
     Ready,
     /// The configuration is read again; [`News::Ready`] follows, whatever came of it.
@@ -96,6 +98,7 @@ impl Manager {
 
 fn line(news: &News<'_>) -> String {
     match news {
+        News::Starting(time) => format!("EXTEND_TIMEOUT_USEC={}", time.as_micros()),
         News::Ready => "READY=1".to_owned(),
         News::Reloading => {
             let now = clock_gettime(ClockId::Monotonic);

@@ -9,6 +9,7 @@ use super::{ConfigArg, edge_config};
 use crate::clock::{Clock, SystemClock};
 use crate::edge::open_chains;
 use crate::state::{self, Opening, Streams};
+use crate::store::WhenFull;
 use crate::tail::{StartAt, Tail};
 use crate::text::Shown;
 use crate::transform::Engine;
@@ -41,7 +42,8 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
     let clock = SystemClock;
     let chains = open_chains(&edge, &Engine::try_new(None)?)?;
     let written: Vec<_> = chains.iter().map(|chain| Arc::clone(chain.output_schema())).collect();
-    let mut state = state::open(&edge, &written, opening, clock.now()).await?;
+    // Somebody waits for an answer.
+    let mut state = state::open(&edge, &written, opening, WhenFull::Fail, clock.now()).await?;
     if opening == Opening::AdoptSkip && state.restored.positions.sources.is_empty() {
         edge.sources.iter_mut().for_each(|source| source.start_at = StartAt::End);
     }

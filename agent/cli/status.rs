@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use bytesize::ByteSize;
 
 use super::{ConfigArg, local_config};
-use crate::edge::{FileReport, PipelineReport, Report, TableReport, report};
+use crate::edge::{DiskReport, FileReport, PipelineReport, Report, TableReport, report};
 use crate::text::{Shown, ShownLines, json_text};
 
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,8 @@ pub(super) async fn main(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn print(report: &Report) {
     if !report.has_run {
-        return println!("{}: the agent has not run here yet", Shown(&report.state_dir));
+        println!("{}: the agent has not run here yet", Shown(&report.state_dir));
+        return print_refusal(&report.disk);
     }
     println!("{:<48} {:>12} {:>12} {:>12}", "FILE", "SIZE", "TAKEN", "LAG");
     report.files.iter().for_each(print_file);
@@ -53,8 +54,15 @@ fn print(report: &Report) {
     let disk = report.disk;
     let full = if disk.is_full { "; full, reading waits until room is made" } else { "" };
     println!("disk: {} of {}{full}", ByteSize(disk.used_bytes), ByteSize(disk.budget_bytes));
+    print_refusal(&disk);
     if let Some(reason) = &report.configuration_refused {
         println!("configuration changed since the agent started: {}", ShownLines(reason));
+    }
+}
+
+fn print_refusal(disk: &DiskReport) {
+    if let Some(reason) = disk.takes_nothing {
+        println!("the disk takes nothing: {reason}; the agent waits until it does");
     }
 }
 

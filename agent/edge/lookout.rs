@@ -13,6 +13,7 @@ use crate::logging;
 use crate::metrics::{self, Health, Registry};
 use crate::pulse::Pulses;
 use crate::shutdown::{Phase, Shutdown};
+use crate::store::DiskWaits;
 use crate::table::{LocalTable, TableError, log};
 
 /// A stage that goes without progress for longer hangs.
@@ -23,6 +24,8 @@ pub(super) fn health(
     meters: &Meters,
     edge: &Edge,
     pulses: Pulses,
+    disk: DiskWaits,
+    is_starting: impl Fn() -> bool + Send + Sync + 'static,
     shutdown: Shutdown,
 ) -> impl Fn() -> Health + Send + Sync + 'static {
     let is_held = meters.sources.is_held();
@@ -33,6 +36,10 @@ pub(super) fn health(
             pipelines.iter().filter(|(held, _)| held.get() > 0).map(|(_, name)| name.as_str()).collect();
         let unready = if shutdown.phase() > Phase::Running {
             Some("the agent is stopping".to_owned())
+        } else if disk.is_any() {
+            Some("the disk takes nothing; the agent waits until it does".to_owned())
+        } else if is_starting() {
+            Some("the agent is starting".to_owned())
         } else if is_held.get() > 0 {
             Some("the disk budget is full; reading waits until room is made".to_owned())
         } else if !broken.is_empty() {

@@ -14,7 +14,7 @@ use crate::bronze::{Losses, Restored};
 use crate::config::Edge;
 use crate::silver::Ledger;
 use crate::silver::unput::queue;
-use crate::state::folder;
+use crate::state::{self, folder};
 use crate::store::Place;
 use crate::table::datafile::row_count;
 use crate::table::{Cursor, Snapshot, TableError, TableVersion, log};
@@ -159,6 +159,8 @@ pub struct DiskReport {
     pub room_bytes: u64,
     /// Whether reading waits for room.
     pub is_full: bool,
+    /// Why the disk itself takes nothing, if it does not: the agent waits until it does.
+    pub takes_nothing: Option<&'static str>,
 }
 
 /// Reads how far this host is, from its tables; the agent may run or not.
@@ -185,6 +187,7 @@ pub async fn report(edge: &Edge) -> Result<Report, TableError> {
             budget_bytes: disk.budget_bytes,
             room_bytes,
             is_full: room_bytes == 0,
+            takes_nothing: state::refusal(&edge.state_dir),
         },
         configuration_refused: refused_configuration(&edge.state_dir),
     };

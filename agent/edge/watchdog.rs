@@ -1,6 +1,7 @@
 //! Tells the service manager how the agent is: ready, at work, stopping; and that all stages make progress, as long as they
 //! do. A stage that hangs is told once, and has the manager hear no more, so that it starts the agent anew.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tracing::{error, info};
 use super::Progress;
 use crate::pulse::Pulses;
 use crate::shutdown::{Phase, Shutdown};
+use crate::store::DiskWaits;
 use crate::systemd::{Manager, News};
 use crate::table::LocalTable;
 
@@ -19,6 +21,21 @@ const PATIENCE: Duration = Duration::from_secs(180);
 const TIMES: u32 = 4;
 const INTERVAL_MIN: Duration = Duration::from_millis(50);
 const INTERVAL_MAX: Duration = Duration::from_secs(10);
+
+/// How often a manager that waits for a start is told why it takes so long, and how long that lets it wait on.
+const WAIT_INTERVAL: Duration = Duration::from_secs(5);
+const WAIT_EXTENSION: Duration = Duration::from_secs(60);
+
+/// Has the manager not give up a start that waits for the disk.
+pub(super) async fn tell_waits(manager: Arc<Manager>, disk: DiskWaits) -> Infallible {
+    loop {
+        tokio::time::sleep(WAIT_INTERVAL).await;
+        if disk.is_any() && !manager.is_ready() {
+            let status = News::Status("starting: waiting until the disk takes something");
+            manager.tell(&[News::Starting(WAIT_EXTENSION), status]);
+        }
+    }
+}
 
 /// What is watched.
 #[derive(Debug)]

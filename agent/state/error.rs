@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::silver::open::OpenError;
-use crate::store::StoreError;
+use crate::store::{self, StoreError};
 use crate::table::TableError;
 
 /// Why a state folder is refused.
@@ -105,4 +105,11 @@ pub enum StateError {
     /// The folder's path cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl StateError {
+    /// Whether it is about the room or the mode of a disk, which may change by itself.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Folder { source, .. } if store::is_passing(source))
+    }
 }

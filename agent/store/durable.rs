@@ -26,8 +26,7 @@ use object_store::{
     RenameOptions, RenameTargetMode, Result, UploadPart,
 };
 
-use tracing::{info, warn};
-
+use super::patience::{DiskWaits, is_passing};
 use crate::pulse;
 
 /// An [`ObjectStore`] over the whole local file system, `/` being its root, with durable writes.
@@ -38,17 +37,14 @@ pub struct DurableFileSystem {
 }
 
 /// What becomes of a put where the disk is full, or may only be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub enum WhenFull {
     /// It fails.
     #[default]
     Fail,
-    /// It is tried again until it succeeds, and the log says so.
-    Wait,
+    /// It is tried again until it succeeds, and is one of these until then.
+    Wait(DiskWaits),
 }
-
-/// How long until a put is tried again.
-const WAIT: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl DurableFileSystem {
     /// The file system of this host.
@@ -58,22 +54,10 @@ impl DurableFileSystem {
 
     /// Publishes, as often as `when_full` wants.
     async fn publish(&self, location: &Path, payload: PutPayload, mode: PutMode) -> Result<PutResult> {
-        let mut waits = false;
-        loop {
-            match self.try_publish(location, payload.clone(), mode.clone()).await {
-                Err(error) if self.when_full == WhenFull::Wait && Failure::is_passing(&error) => {
-                    if !std::mem::replace(&mut waits, true) {
-                        warn!(%error, "the disk takes nothing; waiting until it does");
-                    }
-                    pulse::resting(tokio::time::sleep(WAIT)).await;
-                }
-                result => {
-                    if waits && result.is_ok() {
-                        info!("the disk takes what is written again");
-                    }
-                    return result;
-                }
-            }
+        let publish = || self.try_publish(location, payload.clone(), mode.clone());
+        match &self.when_full {
+            WhenFull::Fail => publish().await,
+            WhenFull::Wait(waits) => waits.patiently(Failure::is_passing, publish).await,
         }
     }
 
@@ -316,14 +300,8 @@ impl Failure {
     /// Whether this is about the room or the mode of a disk, and nothing of the put has got its name.
     fn is_passing(error: &Error) -> bool {
         let Error::Generic { source, .. } = error else { return false };
-        source.downcast_ref::<Self>().is_some_and(|failure| {
-            let kind = failure.error.kind();
-            failure.operation != "sync folder"
-                && matches!(
-                    kind,
-                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::ReadOnlyFilesystem
-                )
-        })
+        let failure = source.downcast_ref::<Self>();
+        failure.is_some_and(|failure| failure.operation != "sync folder" && is_passing(&failure.error))
     }
 }
 

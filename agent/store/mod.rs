@@ -6,6 +6,7 @@
 mod durable;
 mod lister;
 mod options;
+mod patience;
 
 use std::fmt;
 use std::path::{Path as FsPath, PathBuf};
@@ -23,6 +24,7 @@ use crate::backoff::Backoff;
 pub use durable::{DurableFileSystem, WhenFull};
 pub use lister::Found;
 pub use options::StoreOptions;
+pub use patience::{DiskWaits, is_passing, probe, refusal};
 
 /// Creates a local folder and what is missing above it; each new name is durable before the next is made.
 ///

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -35,6 +36,20 @@ pub fn serve(host: &Host) -> String {
     address
 }
 
+/// What an agent that serves its metrics so answers to whoever asks whether it does its work; nothing, if it does not serve
+/// yet.
+pub fn readiness(host: &Host) -> String {
+    let Ok(mut socket) = UnixStream::connect(host.path("metrics.sock")) else { return String::new() };
+    write!(socket, "GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+fn is_ready(host: &Host) -> bool {
+    readiness(host).starts_with("HTTP/1.1 200 ")
+}
+
 #[test]
 fn prometheus_reads_what_each_part_of_the_agent_does() {
     let host = Host::new("builtin:json");
@@ -53,7 +68,7 @@ fn prometheus_reads_what_each_part_of_the_agent_does() {
     let table = [("table", "app")];
     // What files are read to is told each second.
     eventually("objects wait to be put, and files are told of", || {
-        host.path("metrics.sock").exists() && {
+        is_ready(&host) && {
             let seen = scrape(&address);
             value(&seen, "logsmith_sync_waiting_objects", &table) == 2.0
                 && value(&seen, "logsmith_source_read_bytes_total", &app) > 0.0
@@ -98,6 +113,7 @@ fn prometheus_reads_what_each_part_of_the_agent_does() {
         assert!(value(&seen, name, labels) > 0.0, "{name}");
     }
     assert_eq!(value(&seen, "logsmith_disk_budget_bytes", &[]), 2e9);
+    assert_eq!(value(&seen, "logsmith_disk_waits", &[]), 0.0);
     let began = value(&seen, "process_start_time_seconds", &[]);
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec as f64;
     assert!((now - 600.0..=now + 1.0).contains(&began), "{began}, now {now}");
@@ -140,7 +156,7 @@ fn what_a_plugin_counts_is_told_and_what_many_files_do_takes_no_more_series() {
         samples.iter().map(|sample| format!("{} {}", sample["name"], sample["labels"])).collect()
     };
     let lines = |samples: &[Value]| value(samples, "logsmith_pipeline_lines_total", &[("pipeline", "app")]);
-    eventually("a line is judged", || host.path("metrics.sock").exists() && lines(&scrape(&address)) == 1.0);
+    eventually("a line is judged", || is_ready(&host) && lines(&scrape(&address)) == 1.0);
     let before = series(&scrape(&address));
     for file in 0..50 {
         host.append(&format!("logs/{file}.log"), "{\"message\":\"one\"}\n");
@@ -178,7 +194,7 @@ fn a_probe_hears_whether_the_agent_works() {
     };
     let well = ("200".to_owned(), "ok\n".to_owned());
     assert_eq!(ask("/healthz"), well);
-    assert_eq!(ask("/readyz"), well);
+    eventually("it is ready", || ask("/readyz") == well);
     host.append("logs/a.log", "broken\n");
     let holds = "pipelines hold, since their plugins are broken: app\n";
     eventually("it is not ready", || ask("/readyz") == ("503".to_owned(), holds.to_owned()));

@@ -65,7 +65,7 @@ fn status_tells_programs_how_far_a_host_is() {
         &seen["losses"],
         "cut_lines cut_bytes vanished_files vanished_bytes hole_bytes damaged_files",
     );
-    assert_fields(&seen["disk"], "used_bytes budget_bytes room_bytes is_full");
+    assert_fields(&seen["disk"], "used_bytes budget_bytes room_bytes is_full takes_nothing");
     assert_eq!(seen["disk"]["budget_bytes"], json!(2_000_000_000));
 
     fs::remove_file(host.path("lake")).unwrap();

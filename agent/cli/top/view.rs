@@ -78,10 +78,14 @@ impl View {
         let disk = sample.report.disk;
         let used = (disk.used_bytes * BAR).checked_div(disk.budget_bytes).unwrap_or(0).min(BAR);
         let bar: String = (0..BAR).map(|at| if at < used { '#' } else { '.' }).collect();
-        let full = if disk.is_full { "  FULL, reading waits" } else { "" };
-        let colour = if disk.is_full { Color::Red } else { Color::Reset };
+        let waits = match (disk.takes_nothing, disk.is_full) {
+            (Some(reason), _) => format!("  TAKES NOTHING: {reason}"),
+            (None, true) => "  FULL, reading waits".to_owned(),
+            (None, false) => String::new(),
+        };
+        let colour = if waits.is_empty() { Color::Reset } else { Color::Red };
         let mut text =
-            format!("disk [{bar}] {} of {}{full}", ByteSize(disk.used_bytes), ByteSize(disk.budget_bytes));
+            format!("disk [{bar}] {} of {}{waits}", ByteSize(disk.used_bytes), ByteSize(disk.budget_bytes));
         if let Some(memory) = sample.told().and_then(|told| told.value("process_resident_memory_bytes", &[]))
         {
             text += &format!("  memory {}", ByteSize(memory as u64));

@@ -22,6 +22,7 @@ pub(super) use syncs::SyncMeters;
 
 use super::housekeeping::DiskUse;
 use crate::clock::Timestamp;
+use crate::store::DiskWaits;
 
 /// Values of so many labels.
 type Labels<const N: usize> = [(&'static str, String); N];
@@ -53,12 +54,14 @@ pub(super) struct HostMeters {
 
 impl Meters {
     /// Nothing counted yet; all is in `registry`.
-    pub(super) fn new(registry: &mut Registry, now: Timestamp) -> Self {
+    pub(super) fn new(registry: &mut Registry, disk: &DiskWaits, now: Timestamp) -> Self {
         process::register(registry, now);
         let registry = registry.sub_registry_with_prefix("logsmith");
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         process::register_messages(registry);
         registry.register("build", "Which logsmith this is", version);
+        let help = "Writes that wait for a disk that is full, or may only be read";
+        registry.register("disk_waits", help, disk.gauge());
         Self {
             sources: sources::Sources::new(registry),
             pipelines: Pipelines::new(registry),

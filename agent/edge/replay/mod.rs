@@ -24,7 +24,7 @@ use crate::failpoint::{self, Failpoint};
 use crate::silver::open::{ChangedType, changed_type, columns};
 use crate::silver::{Counts, Live, OpenError, Scope};
 use crate::state::{self, Opening, State, StateError, folder};
-use crate::store::{Place, StoreError};
+use crate::store::{DiskWaits, Place, StoreError, WhenFull};
 use crate::table::{Snapshot, TableError, TableVersion, datafile};
 use crate::transform::{Chain, Engine, PluginError};
 use make::make;
@@ -128,7 +128,8 @@ pub async fn replay(edge: &Edge, request: &Request, clock: &dyn Clock) -> Result
         places.refuse_changed_type(chain).await?;
     }
     let State { lock: _lock, mut silvers, .. } =
-        state::open(edge, &written, Opening::Strict, clock.now()).await?;
+        state::open(edge, &written, Opening::Strict, WhenFull::Wait(DiskWaits::default()), clock.now())
+            .await?;
     let (Some((silver, onward)), Some(chain)) = (silvers.get_mut(index), chains.get_mut(index)) else {
         return Err(unknown(edge, request));
     };
