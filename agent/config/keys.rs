@@ -9,14 +9,19 @@ pub(super) struct Key {
     pub(super) kind: Kind,
     /// What holds without it.
     pub(super) without: Without,
+    /// What it says, in a line.
+    pub(super) tells: &'static str,
 }
 
 /// What a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
+    /// One of these.
+    OneOf(&'static [&'static str]),
     Texts,
-    Number,
+    /// A whole one, from this one on.
+    Number(u64),
     Flag,
     /// Like `"5min"`.
     Time,
@@ -43,64 +48,304 @@ pub(super) enum Without {
     Nothing,
 }
 
-use Kind::{Any, Bytes, Flag, Number, Options, Table, Tables, Text, Texts, Time};
+use Kind::{Any, Bytes, Flag, Number, OneOf, Options, Table, Tables, Text, Texts, Time};
 use Without::{Default, Nothing, Words};
 
-const fn key(table: &'static str, name: &'static str, kind: Kind, without: Without) -> Key {
-    Key { table, name, kind, without }
+const fn key(
+    table: &'static str,
+    name: &'static str,
+    kind: Kind,
+    without: Without,
+    tells: &'static str,
+) -> Key {
+    Key { table, name, kind, without, tells }
 }
 
 /// All of them, table by table.
 pub(super) const KEYS: &[Key] = &[
-    key("agent", "state_dir", Text, Default("\"/var/lib/logsmith\"")),
-    key("agent", "host", Text, Words("this machine's name")),
-    key("agent", "disk_budget", Bytes, Default("\"2GB\"")),
-    key("agent", "bronze_interval", Time, Default("\"1s\"")),
-    key("agent", "bronze_bytes", Bytes, Default("\"8MiB\"")),
-    key("agent", "silver_interval", Time, Default("\"60s\"")),
-    key("agent", "silver_bytes", Bytes, Default("\"32MB\"")),
-    key("agent", "rescan_interval", Time, Default("\"10s\"")),
-    key("agent", "open_files_max", Number, Default("256")),
-    key("agent", "deleted_bytes_max", Bytes, Default("\"1GiB\"")),
-    key("agent", "plugins_owned_by_root", Flag, Default("false")),
-    key("central", "url", Text, Nothing),
-    key("central", "options", Options, Nothing),
-    key("central", "upload_rate", Bytes, Words("no limit")),
-    key("metrics", "listen", Text, Nothing),
-    key("source", "name", Text, Nothing),
-    key("source", "include", Texts, Nothing),
-    key("source", "exclude", Texts, Default("[]")),
-    key("source", "start_at", Text, Default("\"beginning\"")),
-    key("source", "encoding", Text, Default("\"utf-8\"")),
-    key("source", "line_bytes_max", Bytes, Default("\"1MiB\"")),
-    key("source", "last_line_timeout", Time, Default("\"5s\"")),
-    key("source", "multiline", Table, Words("each line is a record")),
-    key("source", "syslog", Texts, Nothing),
-    key("source", "journal", Table, Nothing),
-    key("source", "self", Table, Nothing),
-    key("source.multiline", "preset", Text, Nothing),
-    key("source.multiline", "start", Text, Nothing),
-    key("source.multiline", "continuation", Text, Nothing),
-    key("source.multiline", "timeout", Time, Default("\"1s\"")),
-    key("source.multiline", "lines_max", Number, Default("1000")),
-    key("source.journal", "directory", Text, Words("the system's own")),
-    key("source.journal", "units", Texts, Words("all")),
-    key("source.journal", "priority", Text, Default("\"debug\"")),
-    key("source.self", "level", Text, Default("\"info\"")),
-    key("source.self", "metrics", Time, Words("never")),
-    key("pipeline", "name", Text, Nothing),
-    key("pipeline", "sources", Texts, Words("all")),
-    key("pipeline", "plugin", Text, Nothing),
-    key("pipeline", "sha256", Text, Nothing),
-    key("pipeline", "config", Any, Nothing),
-    key("pipeline", "limits", Table, Nothing),
-    key("pipeline", "then", Tables, Nothing),
-    key("pipeline.limits", "memory_bytes_max", Bytes, Default("\"256MiB\"")),
-    key("pipeline.limits", "component_bytes_max", Bytes, Default("\"64MiB\"")),
-    key("pipeline.limits", "open_cpu_time_max", Time, Default("\"10s\"")),
-    key("pipeline.limits", "call_cpu_time_max", Time, Default("\"100ms\"")),
-    key("pipeline.limits", "row_cpu_time_max", Time, Default("\"200us\"")),
-    key("pipeline.limits", "rejects_per_minute_max", Number, Words("no limit")),
+    key(
+        "agent",
+        "state_dir",
+        Text,
+        Default("\"/var/lib/logsmith\""),
+        "The folder of the agent's tables; relative to the folder of this file",
+    ),
+    key(
+        "agent",
+        "host",
+        Text,
+        Words("this machine's name"),
+        "The name of this host in rows and in the central store",
+    ),
+    key(
+        "agent",
+        "disk_budget",
+        Bytes,
+        Default("\"2GB\""),
+        "The state folder stays below; when it is full, reading waits. At least \"10MB\"",
+    ),
+    key(
+        "agent",
+        "bronze_interval",
+        Time,
+        Default("\"1s\""),
+        "Lines are committed to Bronze at least this often",
+    ),
+    key(
+        "agent",
+        "bronze_bytes",
+        Bytes,
+        Default("\"8MiB\""),
+        "Lines are committed to Bronze whenever this much was read; at most \"256MiB\"",
+    ),
+    key(
+        "agent",
+        "silver_interval",
+        Time,
+        Default("\"60s\""),
+        "Rows are committed to Silver, and put as one object, at least this often",
+    ),
+    key(
+        "agent",
+        "silver_bytes",
+        Bytes,
+        Default("\"32MB\""),
+        "Rows are committed to Silver whenever they take this much; at most \"256MiB\"",
+    ),
+    key(
+        "agent",
+        "rescan_interval",
+        Time,
+        Default("\"10s\""),
+        "How long a new file may go unnoticed if the kernel loses an event",
+    ),
+    key("agent", "open_files_max", Number(1), Default("256"), "Log files kept open; more are read in turn"),
+    key(
+        "agent",
+        "deleted_bytes_max",
+        Bytes,
+        Default("\"1GiB\""),
+        "What deleted files may take on disk until they are read; beyond it those deleted first are let go, and counted",
+    ),
+    key(
+        "agent",
+        "plugins_owned_by_root",
+        Flag,
+        Default("false"),
+        "Whether files of plugins, and every folder above them, must be root's alone to write",
+    ),
+    key(
+        "central",
+        "url",
+        Text,
+        Nothing,
+        "Where Silver is put: file:///folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix",
+    ),
+    key(
+        "central",
+        "options",
+        Options,
+        Nothing,
+        "Options of the store, over what its standard environment variables say",
+    ),
+    key(
+        "central",
+        "upload_rate",
+        Bytes,
+        Words("no limit"),
+        "Bytes a second, of all pipelines together and on average",
+    ),
+    key(
+        "metrics",
+        "listen",
+        Text,
+        Nothing,
+        "Where /metrics, /healthz and /readyz are served: \"127.0.0.1:9464\", or \"unix:/run/logsmith/metrics.sock\"",
+    ),
+    key(
+        "source",
+        "name",
+        Text,
+        Nothing,
+        "What the source is called in pipelines and rows: letters, digits and _",
+    ),
+    key("source", "include", Texts, Nothing, "The files to read, as patterns, rotated copies among them"),
+    key(
+        "source",
+        "exclude",
+        Texts,
+        Default("[]"),
+        "Files not to read: names, or absolute paths, as patterns",
+    ),
+    key(
+        "source",
+        "start_at",
+        OneOf(&["beginning", "end"]),
+        Default("\"beginning\""),
+        "Where reading begins in what stands there at the first start",
+    ),
+    key(
+        "source",
+        "encoding",
+        Text,
+        Default("\"utf-8\""),
+        "How characters are written: \"utf-16\", \"latin1\", \"shift_jis\" and the like",
+    ),
+    key(
+        "source",
+        "line_bytes_max",
+        Bytes,
+        Default("\"1MiB\""),
+        "Longer lines are cut, marked and counted; at most \"64MiB\"",
+    ),
+    key(
+        "source",
+        "last_line_timeout",
+        Time,
+        Default("\"5s\""),
+        "A last line without newline is taken after this long",
+    ),
+    key(
+        "source",
+        "multiline",
+        Table,
+        Words("each line is a record"),
+        "How records of several lines are told",
+    ),
+    key(
+        "source",
+        "syslog",
+        Texts,
+        Nothing,
+        "Where syslog messages arrive, in place of files: udp://127.0.0.1:514, tcp://127.0.0.1:601, unix:///run/logsmith/syslog",
+    ),
+    key("source", "journal", Table, Nothing, "The system's journal, in place of files"),
+    key("source", "self", Table, Nothing, "What the agent itself logs, in place of files"),
+    key(
+        "source.multiline",
+        "preset",
+        OneOf(&["java", "python", "go", "rust", "indented", "container"]),
+        Nothing,
+        "What writes these records",
+    ),
+    key(
+        "source.multiline",
+        "start",
+        Text,
+        Nothing,
+        "A regular expression: a line that matches begins a record",
+    ),
+    key(
+        "source.multiline",
+        "continuation",
+        Text,
+        Nothing,
+        "A regular expression: a line that matches goes on with a record",
+    ),
+    key(
+        "source.multiline",
+        "timeout",
+        Time,
+        Default("\"1s\""),
+        "A record is complete when nothing was written for this long",
+    ),
+    key("source.multiline", "lines_max", Number(1), Default("1000"), "A record has no more lines"),
+    key("source.journal", "directory", Text, Words("the system's own"), "The journal's folder"),
+    key("source.journal", "units", Texts, Words("all"), "Entries of these units only"),
+    key(
+        "source.journal",
+        "priority",
+        OneOf(&["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"]),
+        Default("\"debug\""),
+        "Entries of this priority, and more urgent ones",
+    ),
+    key(
+        "source.self",
+        "level",
+        OneOf(&["error", "warn", "info"]),
+        Default("\"info\""),
+        "Messages of this level, and graver ones",
+    ),
+    key(
+        "source.self",
+        "metrics",
+        Time,
+        Words("never"),
+        "How often all metrics are told as one line; at least \"10s\"",
+    ),
+    key(
+        "pipeline",
+        "name",
+        Text,
+        Nothing,
+        "What the pipeline and its Silver table are called: letters, digits and _",
+    ),
+    key("pipeline", "sources", Texts, Words("all"), "The sources whose lines it takes"),
+    key(
+        "pipeline",
+        "plugin",
+        Text,
+        Nothing,
+        "What makes rows of lines: builtin:json and the like, or the path of a .wasm component",
+    ),
+    key(
+        "pipeline",
+        "sha256",
+        Text,
+        Nothing,
+        "Of the plugin's file, as sha256sum prints it, so that no other one runs",
+    ),
+    key("pipeline", "config", Any, Nothing, "What the plugin is configured with"),
+    key("pipeline", "limits", Table, Nothing, "What the plugin may use"),
+    key(
+        "pipeline",
+        "then",
+        Tables,
+        Nothing,
+        "Further plugins, each of which sees what those before it wrote",
+    ),
+    key(
+        "pipeline.limits",
+        "memory_bytes_max",
+        Bytes,
+        Default("\"256MiB\""),
+        "Memory of one instance; at most \"4GiB\"",
+    ),
+    key(
+        "pipeline.limits",
+        "component_bytes_max",
+        Bytes,
+        Default("\"64MiB\""),
+        "Size of the .wasm file; at most \"1GiB\"",
+    ),
+    key(
+        "pipeline.limits",
+        "open_cpu_time_max",
+        Time,
+        Default("\"10s\""),
+        "CPU time for an instance to open; at most \"60s\"",
+    ),
+    key(
+        "pipeline.limits",
+        "call_cpu_time_max",
+        Time,
+        Default("\"100ms\""),
+        "CPU time of one call, which takes up to 4096 lines; at most \"60s\"",
+    ),
+    key(
+        "pipeline.limits",
+        "row_cpu_time_max",
+        Time,
+        Default("\"200us\""),
+        "CPU time for each of these lines on top; at most \"60s\"",
+    ),
+    key(
+        "pipeline.limits",
+        "rejects_per_minute_max",
+        Number(0),
+        Words("no limit"),
+        "With more dead letters in a minute of reading the plugin counts as broken, and its pipeline holds",
+    ),
 ];
 
 /// The keys of a table.
@@ -117,97 +362,4 @@ pub(super) fn keys_of(table: &str) -> impl Iterator<Item = &'static Key> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::super::{ConfigFiles, Edge};
-    use super::*;
-
-    fn parsed(text: &str) -> Result<Edge, String> {
-        Edge::parse(&ConfigFiles::alone(Path::new("edge.toml"), text)).map_err(|error| error.to_string())
-    }
-
-    /// A configuration in which every table stands, each with `lines` where it is `table`.
-    fn with(table: &str, lines: &str) -> String {
-        let tables = [
-            ("agent", "[agent]\n"),
-            ("metrics", "[metrics]\nlisten = \"127.0.0.1:1\"\n"),
-            ("central", "[central]\nurl = \"file:///lake\"\n"),
-            ("source", "[[source]]\nname = \"a\"\ninclude = [\"/a\"]\n"),
-            ("source.multiline", "[source.multiline]\npreset = \"java\"\n"),
-            ("", "[[source]]\nname = \"b\"\n"),
-            ("source.journal", "[source.journal]\n"),
-            ("", "[[source]]\nname = \"c\"\n"),
-            ("source.self", "[source.self]\n"),
-            ("pipeline", "[[pipeline]]\nname = \"a\"\nplugin = \"builtin:json\"\n"),
-            ("pipeline.limits", "[pipeline.limits]\n"),
-        ];
-        let written = tables.map(|(name, text)| match name == table {
-            true => format!("{text}{lines}\n"),
-            false => text.to_owned(),
-        });
-        written.concat()
-    }
-
-    #[test]
-    fn a_default_that_is_written_changes_nothing() {
-        let shown = |text: &str| {
-            let edge = parsed(text).unwrap();
-            format!("{:?}", Edge { written: ConfigFiles::alone(Path::new(""), ""), ..edge })
-        };
-        let without = shown(&with("", ""));
-        let mut tried = 0;
-        for Key { table, name, without: held, .. } in KEYS {
-            if let Default(value) = held {
-                assert_eq!(shown(&with(table, &format!("{name} = {value}"))), without, "{table}.{name}");
-                tried += 1;
-            }
-        }
-        assert!(tried > 20);
-    }
-
-    #[test]
-    fn the_keys_are_those_that_are_read() {
-        for table in ["agent", "central", "metrics", "source", "pipeline", "pipeline.limits"]
-            .into_iter()
-            .chain(["source.multiline", "source.journal", "source.self"])
-        {
-            let said = parsed(&with(table, "no_key = 1")).unwrap_err();
-            let (_, read) = said.split_once("no_key: is not known here; known are ").unwrap();
-            let read = read.lines().next().unwrap();
-            let mut listed: Vec<&str> = keys_of(table).map(|key| key.name).collect();
-            listed.sort_unstable();
-            assert_eq!(read, listed.join(", "), "{table}");
-        }
-    }
-
-    /// The example may say it in words, where it has another value.
-    #[test]
-    fn the_example_has_every_key_and_says_what_holds_without_it() {
-        let mut table = String::new();
-        let mut told: Vec<(String, &str)> = Vec::new();
-        for line in include_str!("../../examples/edge.toml").lines() {
-            let line = line.trim_start_matches(['#', ' ']);
-            if let Some(header) = line.strip_prefix('[') {
-                table = header.trim_start_matches('[').split(']').next().unwrap().to_owned();
-                told.push((table.clone(), ""));
-            } else if let Some((name, rest)) = line.split_once(" = ") {
-                told.push((format!("{table}.{name}"), rest));
-            }
-        }
-        for Key { table, name, without, .. } in KEYS {
-            let key = format!("{table}.{name}");
-            let of_key: Vec<&str> =
-                told.iter().filter(|(told, _)| *told == key).map(|(_, rest)| *rest).collect();
-            assert!(!of_key.is_empty(), "{key} is not there");
-            if let Default(value) = without {
-                let in_words = format!("default {}", value.trim_matches('"'));
-                let is_told = |rest: &&str| rest.starts_with(value) || rest.contains(&in_words);
-                assert!(
-                    of_key.iter().any(is_told),
-                    "{key}: the default is {value}, the example says {of_key:?}"
-                );
-            }
-        }
-    }
-}
+mod tests;

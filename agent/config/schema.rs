@@ -4,6 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{Key, Kind, Without, keys_of};
 
+/// What a time and a size look like.
+const TIME: &str = "^\\s*([0-9]+\\s*[a-zA-Zµ]+\\s*)+$";
+const BYTES: &str = "^\\s*[0-9]+(\\.[0-9]+)?\\s*([kmgtpKMGTP][iI]?)?[bB]?\\s*$";
+
 /// The JSON schema of a file of the agent's configuration, in which other files may stand for what it leaves out.
 pub fn schema() -> Value {
     json!({
@@ -40,11 +44,18 @@ fn property(table_name: &str, key: &Key) -> Value {
     let name = format!("{table_name}.{}", key.name);
     let property = match key.kind {
         Kind::Text => json!({ "type": "string" }),
+        Kind::OneOf(choices) => json!({ "anyOf": [{ "enum": choices }, named()] }),
         Kind::Texts => json!({ "type": "array", "items": { "type": "string" } }),
-        Kind::Number => json!({ "type": "integer", "minimum": 0 }),
+        Kind::Number(min) => json!({ "type": "integer", "minimum": min }),
         Kind::Flag => json!({ "type": "boolean" }),
-        Kind::Time => json!({ "type": "string", "examples": ["500ms", "60s", "5min"] }),
-        Kind::Bytes => json!({ "type": ["string", "integer"], "examples": ["64KiB", "32MB", "2GB"] }),
+        Kind::Time => json!({
+            "anyOf": [{ "type": "string", "pattern": TIME }, named()],
+            "examples": ["500ms", "60s", "5min"],
+        }),
+        Kind::Bytes => json!({
+            "anyOf": [{ "type": "string", "pattern": BYTES }, { "type": "integer", "minimum": 1 }, named()],
+            "examples": ["64KiB", "32MB", "2GB"],
+        }),
         Kind::Options => {
             json!({ "type": "object", "additionalProperties": { "type": ["string", "boolean"] } })
         }
@@ -52,13 +63,21 @@ fn property(table_name: &str, key: &Key) -> Value {
         Kind::Tables => tables(&name, &["plugin"]),
         Kind::Any => json!({}),
     };
-    let (name, without) = match key.without {
-        // As TOML writes it, JSON does too.
-        Without::Default(value) => ("default", serde_json::from_str(value).unwrap_or_default()),
-        Without::Words(words) => ("description", Value::from(format!("Without it: {words}"))),
-        Without::Nothing => return property,
-    };
     let Value::Object(mut property) = property else { return property };
-    property.insert(name.to_owned(), without);
+    let mut tells = key.tells.to_owned();
+    match key.without {
+        // As TOML writes it, JSON does too.
+        Without::Default(value) => {
+            property.insert("default".to_owned(), serde_json::from_str(value).unwrap_or_default());
+        }
+        Without::Words(words) => tells += &format!(". Without it: {words}"),
+        Without::Nothing => {}
+    }
+    property.insert("description".to_owned(), tells.into());
     Value::Object(property)
+}
+
+/// A text that names something of the environment, of which nothing more can be said.
+fn named() -> Value {
+    json!({ "type": "string", "pattern": "\\$\\{" })
 }

@@ -41,9 +41,20 @@ fn right_configurations_are_valid_and_wrong_ones_are_not() {
     let file = host.path("edge.toml");
     judged(&file).unwrap();
     let right = fs::read_to_string(&file).unwrap();
+    let named = "[agent]\ndisk_budget = \"${SIZE}\"\nrescan_interval = \"${credential:time}\"";
+    fs::write(
+        &file,
+        right.replace("[agent]", named).replace("include =", "start_at = \"${START}\"\ninclude ="),
+    )
+    .unwrap();
+    judged(&file).unwrap();
     let wrong = [
         ("[agent]", "[agent]\ncolour = 1", "'colour' was unexpected"),
-        ("[agent]", "[agent]\ndisk_budget = true", "True is not of type 'string', 'integer'"),
+        ("[agent]", "[agent]\ndisk_budget = true", "True is not"),
+        ("[agent]", "[agent]\ndisk_budget = \"lots\"", "'lots'"),
+        ("[agent]", "[agent]\nrescan_interval = \"10\"", "'10'"),
+        ("[agent]", "[agent]\nopen_files_max = 0", "0 is less than the minimum of 1"),
+        ("include =", "start_at = \"middle\"\ninclude =", "'middle'"),
         ("[agent]", "[agent]\nopen_files_max = \"9\"", "'9' is not of type 'integer'"),
         ("[[source]]\nname = \"app\"", "[[source]]", "'name' is a required property"),
         ("[[pipeline]]", "[pipeline]", "is not of type 'array'"),
